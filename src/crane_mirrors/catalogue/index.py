@@ -1,0 +1,143 @@
+"""The compiled catalogue: text with a line for every name and place, looked up without reading all of it.
+
+A line is ``KEY<TAB>VALUE``, where KEY is ``name KIND NAME`` with a row of ``Entry.to_row``, ``name KIND ALIAS``,
+``at KIND PLACE`` or ``under KIND PLACE`` with the entry's name, ``host HOST`` with its host kind, or ``region NAME``
+with its words. Names and places hold no control characters (the loader sees to that), so ``bytes.find`` can find a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from crane_mirrors.catalogue.entry import Entry, key_of
+from crane_mirrors.errors import UnknownName
+from crane_mirrors.model import Kind, nearest, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["Catalogue"]
+
+_FEW = 8
+
+
+class Catalogue:
+    """All origins and mirrors that are known; it never changes."""
+
+    __slots__ = ("_entries", "_finds", "_index", "compiled")
+
+    def __init__(self, compiled: bytes) -> None:
+        """Take the compiled form: use ``compile`` or ``load`` to get one."""
+        self.compiled = compiled
+        self._index: dict[str, str] | None = None
+        self._entries: dict[str, Entry] = {}
+        self._finds = 0
+
+    @classmethod
+    def compile(cls, regions: Mapping[str, tuple[str, ...]], entries: Iterable[Entry]) -> Catalogue:
+        """Make a catalogue of entries that were checked."""
+        lines = [f"region {name}\t{' '.join(order)}" for name, order in regions.items()]
+        for entry in entries:
+            lines.append(f"name {entry.kind} {entry.name}\t{entry.to_row()}")
+            lines += [f"name {entry.kind} {alias}\t{entry.name}" for alias in entry.aliases]
+            relation = "under" if entry.is_prefix else "at"
+            for place in entry.places:
+                lines.append(f"{relation} {entry.kind} {key_of(place.location)}\t{entry.name}")
+                if place.host_kind != "generic":
+                    lines.append(f"host {place.host}\t{place.host_kind}")
+        return cls(("\n" + "\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
+
+    def entry(self, kind: Kind, name: str) -> Entry:
+        """Give the entry with this name or alias. Raises UnknownName with the nearest name, or the kind that has it."""
+        found = self.get(kind, name)
+        if found:
+            return found
+        other = next((other for other in get_args(Kind) if self.get(other, name)), None)
+        hint = nearest(name, self.names(kind)) if not other else f"but there is one of kind {other}"
+        raise UnknownName(f"no {kind} {shown(name)} in the catalogue: {hint}")
+
+    def get(self, kind: Kind, name: str) -> Entry | None:
+        """Give the entry with this name or alias, or None."""
+        value = self._find(f"name {kind} {name}")
+        if value is None or _is_row(value):
+            return self._decode(value)
+        return self._decode(self._find(f"name {kind} {value}"))
+
+    def at(self, kind: Kind, place: str) -> Entry | None:
+        """Give the entry whose origin or mirror is at a place (see ``key_of``), exactly or under the longest prefix."""
+        name = self._find(f"at {kind} {place}")
+        if name is not None:
+            return self._decode(self._find(f"name {kind} {name}"))
+        head, tail = place, ""
+        while "/" in head:
+            head, _, last = head.rpartition("/")
+            tail = f"{last}/{tail}" if tail else last
+            name = self._find(f"under {kind} {head}")
+            if name is not None:
+                found = self._decode(self._find(f"name {kind} {name}"))
+                return found and found.below(tail)
+        return None
+
+    def host_kind(self, host: str) -> str | None:
+        """Say which kind of host a server is, when an entry names it."""
+        return self._find(f"host {host}")
+
+    def order(self, region: str) -> tuple[str, ...]:
+        """Give a region's mirror names and host kinds, best first. Raises UnknownName."""
+        value = self._find(f"region {region}")
+        if value is None:
+            known = ", ".join(self.regions())
+            raise UnknownName(f"no region {shown(region)} in the catalogue: there are {known}")
+        return tuple(value.split())
+
+    def regions(self) -> tuple[str, ...]:
+        """Name the regions, in the catalogue's order."""
+        return tuple(key[7:] for key in self._whole() if key.startswith("region "))
+
+    def names(self, kind: Kind, *, aliases: bool = True) -> list[str]:
+        """Name the entries of a kind, in the catalogue's order."""
+        start = f"name {kind} "
+        return [
+            key[len(start) :]
+            for key, value in self._whole().items()
+            if key.startswith(start) and (aliases or _is_row(value))
+        ]
+
+    def entries(self) -> Iterator[Entry]:
+        """Give all entries, in the catalogue's order."""
+        for key, value in self._whole().items():
+            if key.startswith("name ") and _is_row(value):
+                entry = self._decode(value)
+                assert entry is not None
+                yield entry
+
+    def _whole(self) -> dict[str, str]:
+        if self._index is None:
+            lines = self.compiled.decode("utf-8", "surrogateescape").split("\n")[1:-1]
+            self._index = dict(line.split("\t", 1) for line in lines)
+        return self._index
+
+    def _find(self, key: str) -> str | None:
+        if "\n" in key or "\t" in key:
+            return None
+        # One command asks for a few keys; whoever asks for more gets a dictionary.
+        self._finds += 1
+        if self._index is not None or self._finds > _FEW:
+            return self._whole().get(key)
+        start = self.compiled.find(f"\n{key}\t".encode("utf-8", "surrogateescape"))
+        if start < 0:
+            return None
+        start = self.compiled.index(b"\t", start) + 1
+        return self.compiled[start : self.compiled.index(b"\n", start)].decode("utf-8", "surrogateescape")
+
+    def _decode(self, row: str | None) -> Entry | None:
+        if row is None:
+            return None
+        entry = self._entries.get(row)
+        if entry is None:
+            entry = self._entries[row] = Entry.from_row(row)
+        return entry
+
+
+def _is_row(value: str) -> bool:
+    return "\x1e" in value

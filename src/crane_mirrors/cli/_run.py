@@ -1,0 +1,75 @@
+"""Run one command: errors become one line and an exit code, and the output is written once, at the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from crane_mirrors.cli._group import COMPLETE_VARIABLE, PROGRAM, group
+from crane_mirrors.errors import CraneMirrorsError, FileFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["run"]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program and give its exit code (README, "Exit codes")."""
+    if sys.stdout is None:
+        return _fail("the standard output is closed", FileFailed.exit_code)
+    # A locale that lacks a character must not turn an answer into a traceback.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = _invoke(list(arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever reads has enough: `| head -1` is not an error.
+        _drop_output()
+        return 0
+    except OSError as error:
+        _drop_output()
+        if error.errno == errno.EINTR:
+            return 130
+        return _fail(f"cannot write the output: {(error.strerror or str(error)).lower()}", FileFailed.exit_code)
+
+
+def _invoke(arguments: list[str]) -> int:
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(group, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+    try:
+        with group.make_context(PROGRAM, arguments) as context:
+            code: int = group.invoke(context)
+            return code
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as help_wanted:
+        click.echo(help_wanted.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else PROGRAM
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return _fail(f"{message[0].lower()}{message[1:]} (see '{where} --help')", 2, where)
+    except CraneMirrorsError as error:
+        return _fail(str(error), error.exit_code)
+    except RecursionError:
+        return _fail("the input is nested too deeply", 2)
+
+
+def _fail(message: str, code: int, where: str = PROGRAM) -> int:
+    line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in f"{where}: {message}")
+    if sys.stderr is not None:
+        click.echo(line, err=True)
+    return code
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,81 @@
+"""``crane-mirrors image``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crane_mirrors.cli._answer import answer
+from crane_mirrors.cli._settings import CatalogueName, Settings, shared_options
+from crane_mirrors.clients import CLIENTS
+
+if TYPE_CHECKING:
+    from crane_mirrors.catalogue import Catalogue
+    from crane_mirrors.clients import Client
+    from crane_mirrors.resolve.routes import Answer
+
+__all__ = ["command"]
+
+
+@click.command("image")
+@click.argument("name", metavar="NAME[:TAG]", type=CatalogueName(lambda catalogue: catalogue.names("image")))
+@click.option("--tag", metavar="T", help="Tag, as it is.")
+@click.option("--branch", metavar="B", help="Tag that the CI makes of this Git branch.")
+@click.option("--commit", metavar="H", help="Commit of --branch or --pr, as 'git describe --tags --always' gives it.")
+@click.option("--pr", type=int, metavar="N", help="Pull request that the CI built; needs --commit.")
+@click.option("--digest", metavar="D", help="Digest, as in sha256:….")
+@click.option(
+    "--client", type=click.Choice(CLIENTS), default="docker", show_default=True, help="Whose command to print."
+)
+@click.option("--platform", metavar="P", help="Platform to pull, as in linux/arm64.")
+@shared_options
+def command(
+    settings: Settings,
+    name: str,
+    tag: str | None,
+    branch: str | None,
+    commit: str | None,
+    pr: int | None,
+    digest: str | None,
+    client: Client,
+    platform: str | None,
+) -> int:
+    """Print the command that pulls an image from its best mirror.
+
+    NAME is the catalogue's, gocrane/NAME, or any registry's reference of the image.
+    """
+
+    def resolve(catalogue: Catalogue) -> Answer:
+        from crane_mirrors.resolve.image import resolve_image
+
+        return resolve_image(
+            catalogue,
+            name,
+            settings.choice,
+            tag=_tag(tag, branch, commit, pr),
+            digest=digest,
+            client=client,
+            platform=_platform(platform),
+        )
+
+    return answer(settings, "image", resolve)
+
+
+def _tag(tag: str | None, branch: str | None, commit: str | None, pr: int | None) -> str | None:
+    if branch is None and commit is None and pr is None:
+        return tag
+    from crane_mirrors.errors import InvalidInput
+    from crane_mirrors.tags import ci_tag
+
+    if tag is not None:
+        raise InvalidInput("--tag names a tag as it is: leave out --branch, --commit and --pr, or --tag")
+    return ci_tag(branch=branch, commit=commit, pr=pr)
+
+
+def _platform(text: str | None):  # type: ignore[no-untyped-def]
+    if text is None:
+        return None
+    from crane_mirrors.platforms import Platform
+
+    return Platform.parse(text)

@@ -1,0 +1,50 @@
+"""GitHub: Git repositories, raw files, and Helm repositories on GitHub Pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crane_mirrors.hosts._base import Found, HostKind, file_in, split_ref
+from crane_mirrors.url import encode
+
+if TYPE_CHECKING:
+    from crane_mirrors.files import FilePath, Ref
+    from crane_mirrors.url import URL
+
+__all__ = ["KIND"]
+
+RAW = "raw.githubusercontent.com"
+
+
+class GitHub(HostKind):
+    """https://github.com; a raw URL's ref may hold slashes, GitHub finds where it ends."""
+
+    domains = ("github.com", "www.github.com", RAW, "*.github.io")
+
+    def raw_url(self, clone: URL, ref: Ref, path: FilePath) -> str:
+        """Build ``raw.githubusercontent.com/OWNER/REPO/REF/PATH``."""
+        return f"https://{RAW}{clone.path.removesuffix('.git')}/{encode(str(ref))}/{encode(str(path))}"
+
+    def file_page(self, clone: URL, ref: Ref, path: FilePath) -> str:
+        """Build ``github.com/OWNER/REPO/blob/REF/PATH``."""
+        return f"https://{clone.place.removesuffix('.git')}/blob/{encode(str(ref))}/{encode(str(path))}"
+
+    def find(self, url: URL) -> Found | None:
+        """Read clone URLs, pages of repositories and trees, and the shapes of raw and page URLs."""
+        if url.host.endswith(".github.io") or len(url.segments) < 2:
+            return None
+        owner, repo, *rest = url.segments
+        repository = f"github.com/{owner}/{repo.removesuffix('.git')}"
+        if url.host == RAW:
+            return file_in(repository, *split_ref(rest))
+        match rest:
+            case []:
+                return Found(repository)
+            case ["raw" | "blob" as form, *more]:
+                return file_in(repository, *split_ref(more), page=form == "blob")
+            case ["tree", _, *_]:
+                return Found(repository, page=True)
+        return None
+
+
+KIND = GitHub()

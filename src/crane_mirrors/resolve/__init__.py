@@ -1,0 +1,1 @@
+"""Names and strings → routes; pure, without a network."""

@@ -1,0 +1,79 @@
+"""Image names and references → routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from crane_mirrors.catalogue.entry import key_of
+from crane_mirrors.clients import pull_command
+from crane_mirrors.errors import InvalidInput, InvalidPlatform, UnknownName
+from crane_mirrors.model import nearest, shown
+from crane_mirrors.reference import Reference, Repository
+from crane_mirrors.resolve.routes import Answer, Choice, Route, rank
+
+if TYPE_CHECKING:
+    from crane_mirrors.catalogue import Catalogue
+    from crane_mirrors.catalogue.entry import Entry
+    from crane_mirrors.clients import Client
+    from crane_mirrors.platforms import Platform
+
+__all__ = ["resolve_image"]
+
+
+def resolve_image(
+    catalogue: Catalogue,
+    text: str,
+    choice: Choice | None = None,
+    *,
+    tag: str | None = None,
+    digest: str | None = None,
+    client: Client = "docker",
+    platform: Platform | None = None,
+) -> Answer:
+    """Resolve a catalogue name or any registry's reference, with or without tag and digest.
+
+    Raises InvalidInput for an invalid reference or a tag that contradicts it, NotFound for what the catalogue lacks.
+    """
+    entry, own_tag, own_digest = _find(catalogue, text)
+    tag = _agreed("tag", own_tag, tag)
+    digest = _agreed("digest", own_digest, digest)
+    notes: tuple[str, ...] = ()
+    if tag is None and digest is None:
+        tag = entry.default_tag or "latest"
+        why = "the catalogue's default" if entry.default_tag else "the registries' default"
+        notes = (f"no tag given: using {tag}, {why}",)
+    if platform and entry.platforms and str(platform) not in entry.platforms:
+        raise InvalidPlatform(
+            f"image '{entry.name}' is not built for {platform}: it is built for {', '.join(entry.platforms)}"
+        )
+    routes = []
+    chosen, rest = rank(catalogue, entry, choice or Choice())
+    for place in (*chosen, *rest):
+        reference = Reference(cast("Repository", place.location), tag, digest)
+        command = pull_command(client, reference, platform)
+        routes.append(Route(place, str(reference), command, place.page))
+    return Answer("image", entry.name, tuple(routes), notes)
+
+
+def _find(catalogue: Catalogue, text: str) -> tuple[Entry, str | None, str | None]:
+    if "/" not in text:
+        # A bare name is the catalogue's, before it is Docker Hub's "library/NAME".
+        name, at, digest = text.partition("@")
+        name, colon, tag = name.partition(":")
+        entry = catalogue.get("image", name)
+        if entry and not entry.is_prefix:
+            return entry, tag if colon else None, digest if at else None
+    reference = Reference.parse(text)
+    entry = catalogue.at("image", key_of(reference.repository))
+    if not entry:
+        known = catalogue.names("image")
+        what = str(reference.repository) if "/" in text else reference.repository.familiar
+        hint = nearest(reference.repository.path.rpartition("/")[2], known)
+        raise UnknownName(f"no image {shown(what)} in the catalogue: {hint}")
+    return entry, reference.tag, reference.digest
+
+
+def _agreed(what: str, own: str | None, option: str | None) -> str | None:
+    if own is not None and option is not None and own != option:
+        raise InvalidInput(f"two {what}s: {shown(own)} in the name, {shown(option)} by an option; give one of them")
+    return own if own is not None else option

@@ -1,0 +1,129 @@
+"""URLs of repositories and files: parsed once, compared by parts, never by string prefix.
+
+The grammar is RFC 3986's, cut down to what names a repository or a file: no fragment and no userinfo is
+kept, and a host is a DNS name, an IPv4 address or an IPv6 address in brackets.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from crane_mirrors.errors import InvalidURL
+from crane_mirrors.model import shown
+
+__all__ = ["URL", "decode", "encode"]
+
+_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418, "oci": 443}
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])"
+_SCP = re.compile(r"(?:[A-Za-z0-9._-]+@)([A-Za-z0-9._-]+):(?!//)(.+)")
+
+
+def encode(text: str) -> str:
+    """Percent-encode a ref or a path for use in a URL's path; slashes stay.
+
+    >>> encode("a b/c#d?e%f/ü@1")
+    'a%20b/c%23d%3Fe%25f/%C3%BC@1'
+    """
+    return quote(text.encode("utf-8", "surrogateescape"), safe="/@:+,=")
+
+
+def decode(text: str) -> str:
+    """Undo percent-encoding. Raises InvalidURL when an escape is broken or the bytes are not UTF-8.
+
+    >>> decode("a%20b")
+    'a b'
+    """
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise InvalidURL(f"broken percent-encoding in {shown(text)}: '%' must be followed by two hex digits")
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidURL(f"the percent-encoded bytes in {shown(text)} are not UTF-8") from None
+
+
+@dataclass(frozen=True, slots=True)
+class URL:
+    """The address of a repository or a file; ``path`` is as written, without a trailing slash."""
+
+    scheme: str
+    host: str
+    port: int | None = None
+    path: str = ""
+    query: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> URL:
+        """Read an absolute URL or Git's ``user@host:path``. Userinfo and fragment are dropped. Raises InvalidURL.
+
+        >>> str(URL.parse("HTTPS://user:secret@GitHub.com:443/gocrane/crane/"))
+        'https://github.com/gocrane/crane'
+        >>> str(URL.parse("git@github.com:gocrane/crane.git"))
+        'ssh://github.com/gocrane/crane.git'
+        """
+        if len(text) > 8192:
+            raise InvalidURL(f"invalid URL {shown(text)}: more than 8192 characters")
+        if re.search(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029]", text):
+            raise InvalidURL(
+                f"invalid URL {_safe(text)}: spaces, quotes, braces and control characters are not allowed"
+            )
+        scp = _SCP.fullmatch(text)
+        if scp:
+            text = f"ssh://{scp[1]}/{scp[2].lstrip('/')}"
+        scheme, mark, rest = text.partition("://")
+        scheme = scheme.lower()
+        if not mark or scheme not in _PORTS:
+            raise InvalidURL(f"invalid URL {_safe(text)}: it must begin with one of {', '.join(_PORTS)} and '://'")
+        rest = rest.partition("#")[0]
+        address, slash, path = rest.partition("/")
+        address, question, query = address.partition("?") if not slash else (address, "", "")
+        path, _, query = path.partition("?") if not question else (path, "", query)
+        host, port = _authority(address.rpartition("@")[2], scheme, text)
+        path = "/" + path.rstrip("/") if path.rstrip("/") else ""
+        decode(path)
+        return cls(scheme, host, port, path, query)
+
+    @property
+    def authority(self) -> str:
+        """Host and, where it is not the scheme's default, port."""
+        return f"{self.host}:{self.port}" if self.port else self.host
+
+    @property
+    def place(self) -> str:
+        """What is compared when two URLs may name the same thing: authority and path, without the scheme.
+
+        >>> URL.parse("http://Example.org:8080/a/").place
+        'example.org:8080/a'
+        """
+        return self.authority + self.path
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The parts of the path, still percent-encoded."""
+        return tuple(self.path[1:].split("/")) if self.path else ()
+
+    def __str__(self) -> str:
+        """Write the URL in its canonical form."""
+        return f"{self.scheme}://{self.place}" + (f"?{self.query}" if self.query else "")
+
+
+def _authority(address: str, scheme: str, text: str) -> tuple[str, int | None]:
+    host, port = address, ""
+    if match := re.fullmatch(r"(.*[^:\]]|\[[^\]]*\]):([0-9]*)", address):
+        host, port = match[1], match[2]
+    try:
+        host = host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError:
+        host = ""
+    host = host.lower().removesuffix(".")
+    if len(host) > 253 or not re.fullmatch(_HOST, host):
+        raise InvalidURL(f"invalid URL {_safe(text)}: no valid host name")
+    if port and not (len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise InvalidURL(f"invalid URL {_safe(text)}: the port must be from 1 to 65535")
+    return host, int(port) if port and int(port) != _PORTS[scheme] else None
+
+
+def _safe(text: str) -> str:
+    return shown(re.sub(r"//[^/@]*@", "//…@", text[:8192]))

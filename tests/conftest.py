@@ -1,0 +1,82 @@
+"""What tests in every folder share: programs they may need, a clean environment, the project as it is shipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from hypothesis import settings
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+# How long one example takes says more about the machine than about the code.
+settings.register_profile("project", settings(), deadline=None)
+settings.load_profile("project")
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip the test for want of something; where CI=true nothing may be wanting, so fail it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def need(program: str) -> str:
+    """Give the path of a program that the test talks to; without it the test is skipped, or fails in CI."""
+    return shutil.which(program) or absent(f"{program} is not installed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the settings and folders of whoever runs the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CRANE_MIRRORS_")]:
+            patch.delenv(name)
+        for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+            patch.delenv(name, raising=False)
+        for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """The project's two archives, and the copy of the source tree that they were built from."""
+
+    source: Path
+    wheel: Path
+    sdist: Path
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
+    """Build the wheel and the sdist, once for all tests, from a copy without what the tools left lying about."""
+    folder = tmp_path_factory.mktemp("shipped")
+    source = shutil.copytree(PROJECT, folder / "source", ignore=leftovers)
+    (wheel, sdist) = build(source, folder / "dist", "--wheel", "--sdist")
+    return Shipped(source, wheel, sdist)
+
+
+def leftovers(folder: str, names: list[str]) -> set[str]:
+    """Name what a fresh checkout would not have, for `shutil.copytree`."""
+    return {
+        name
+        for name in names
+        if name in {"__pycache__", "build", "dist"}
+        or (Path(folder) == PROJECT and name.startswith(".") and name not in {".ci", ".gitignore"})
+    }
+
+
+def build(source: Path, out: Path, *formats: str) -> list[Path]:
+    """Build archives of a source tree with the build backend of this environment: wheels first, then sdists."""
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), *formats, str(source)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return sorted(out.iterdir(), key=lambda path: path.suffix != ".whl")
