@@ -10,6 +10,9 @@ from crane_mirrors.model import shown
 
 __all__ = ["FilePath", "Ref"]
 
+_NOT_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -27,7 +30,7 @@ class Ref:
             or self.name.endswith(".")
             or self.name == "@"
             or any(bad in self.name for bad in ("..", "@{"))
-            or re.search(r"[\x00-\x20\x7f~^:?*\[\\]", self.name)
+            or _NOT_IN_REF.search(self.name)
             or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
         ):
             raise InvalidRef(
@@ -48,7 +51,7 @@ class FilePath:
 
     def __post_init__(self) -> None:
         """Raise InvalidPath when the path could name something outside of the repository, or nothing."""
-        if re.search(r"[\x00-\x1f\x7f-\x9f]", self.text):
+        if _CONTROL.search(self.text):
             raise InvalidPath(f"invalid path {shown(self.text)}: control characters are not allowed")
         if len(self.text) > 4096:
             raise InvalidPath(f"invalid path {shown(self.text)}: more than 4096 characters")

@@ -16,8 +16,7 @@ The grammar that the OCI distribution specification and Docker share (ISO 14977;
     separator   = "." | "_" | "__" | "-" , { "-" } ;
     tag         = ? a letter, digit or "_", then up to 127 of these, "." and "-" ? ;
     digest      = algorithm , ":" , hex ;
-    algorithm   = scheme , { ( "+" | "." | "_" | "-" ) , scheme } ;
-    scheme      = ? a lower-case letter, then lower-case letters and digits ? ;
+    algorithm   = ? words that begin with a letter, joined by "+", ".", "_" or "-" ? ;
     hex         = ? 32 hexadecimal digits or more; for the SHA-2 family exactly its length, lower case ? ;
 
 The first component is a registry only if it is ``localhost`` or has a ``.``, a ``:`` or an upper-case letter;
@@ -42,8 +41,8 @@ _SEPARATOR = r"[._]|__|-+"
 _PATH = rf"{_WORD}(?:(?:{_SEPARATOR}|/){_WORD})*"
 _COMPONENT = rf"{_WORD}(?:(?:{_SEPARATOR}){_WORD})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_SCHEME = r"[a-z][a-z0-9]*"
-_DIGEST = rf"{_SCHEME}(?:[+._-]{_SCHEME})*:[0-9A-Fa-f]{{32,}}"
+_ALGORITHM = r"[a-z][a-z0-9]*(?:[+._-][a-z][a-z0-9]*)*"
+_DIGEST = rf"{_ALGORITHM}:[0-9A-Fa-f]{{32,}}"
 
 _DOCKER_HUB = "docker.io"
 _DOCKER_HUB_ALIASES = ("index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
@@ -56,7 +55,7 @@ _compiled = functools.cache(re.compile)
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository in its one spelling; raises InvalidReference for any other (`parse` takes them all)."""
+    """A repository in its one spelling; raises InvalidReference for any other (`parse` takes them all; `str()` gives it)."""
 
     registry: str
     path: str
@@ -74,8 +73,6 @@ class Repository:
     def parse(cls, text: str) -> Repository:
         """Read any spelling that Docker accepts (its normalisation); raises InvalidReference.
 
-        >>> str(Repository.parse("gocrane/craned"))
-        'docker.io/gocrane/craned'
         >>> str(Repository.parse("GHCR.io:443/gocrane/crane/craned"))
         'ghcr.io/gocrane/crane/craned'
         """
@@ -96,13 +93,12 @@ class Repository:
         return rest if official else self.path
 
     def __str__(self) -> str:
-        """Fully qualified, with the registry."""
         return f"{self.registry}/{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A repository with a tag, a digest, both or neither; raises InvalidReference for an invalid one."""
+    """A repository with a tag, a digest, both or neither; `str()` is fully qualified. Raises InvalidReference."""
 
     repository: Repository
     tag: str | None = None
@@ -147,7 +143,6 @@ class Reference:
         return self.repository.familiar + str(self).removeprefix(str(self.repository))
 
     def __str__(self) -> str:
-        """Fully qualified, with the registry."""
         tag = "" if self.tag is None else f":{self.tag}"
         digest = "" if self.digest is None else f"@{self.digest}"
         return f"{self.repository}{tag}{digest}"

@@ -52,7 +52,7 @@ def ci_tag(*, branch: str | None = None, commit: str | None = None, pr: int | No
         return _branch_tag(branch, commit)
     if commit is not None:
         raise InvalidInput("a commit alone makes no tag: give its branch or its pull request too")
-    raise InvalidInput("no tag can be made: give a branch, with or without a commit, or a pull request and a commit")
+    raise InvalidInput("no tag can be made: give a branch, a branch and a commit, or a pull request and a commit")
 
 
 def _branch_tag(branch: str, commit: str | None) -> str:
@@ -64,8 +64,8 @@ def _branch_tag(branch: str, commit: str | None) -> str:
     segment = branch.rpartition("/")[2]
     if not _compiled(_SEGMENT).fullmatch(segment):
         raise InvalidInput(
-            f"branch {_quoted(branch)} makes no valid tag: after its last '/' are to be letters, digits, '_', "
-            "'.', '-', not beginning with '.' or '-'"
+            f"branch {_quoted(branch)} makes no valid tag: after its last '/' go letters, digits, '_', '.', "
+            "'-', not beginning with '.' or '-'"
         )
     tag = segment.lower() if commit is None else f"{segment.lower()}-{_described(commit)}"
     if len(tag) > _LONGEST_TAG:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from crane_mirrors.errors import InvalidURL
@@ -18,6 +19,9 @@ __all__ = ["URL", "decode", "encode"]
 _PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418, "oci": 443}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])"
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029]")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/@:+,=-]*")
+_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SCP = re.compile(r"(?:[A-Za-z0-9._-]+@)([A-Za-z0-9._-]+):(?!//)(.+)")
 
 
@@ -27,6 +31,8 @@ def encode(text: str) -> str:
     >>> encode("a b/c#d?e%f/ü@1")
     'a%20b/c%23d%3Fe%25f/%C3%BC@1'
     """
+    if _PLAIN.fullmatch(text):
+        return text
     return quote(text.encode("utf-8", "surrogateescape"), safe="/@:+,=")
 
 
@@ -36,7 +42,9 @@ def decode(text: str) -> str:
     >>> decode("a%20b")
     'a b'
     """
-    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+    if "%" not in text:
+        return text
+    if _BROKEN.search(text):
         raise InvalidURL(f"broken percent-encoding in {shown(text)}: '%' must be followed by two hex digits")
     try:
         return unquote(text, errors="strict")
@@ -65,7 +73,7 @@ class URL:
         """
         if len(text) > 8192:
             raise InvalidURL(f"invalid URL {shown(text)}: more than 8192 characters")
-        if re.search(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029]", text):
+        if _FORBIDDEN.search(text):
             raise InvalidURL(
                 f"invalid URL {_safe(text)}: spaces, quotes, braces and control characters are not allowed"
             )
@@ -80,7 +88,10 @@ class URL:
         address, slash, path = rest.partition("/")
         address, question, query = address.partition("?") if not slash else (address, "", "")
         path, _, query = path.partition("?") if not question else (path, "", query)
-        host, port = _authority(address.rpartition("@")[2], scheme, text)
+        try:
+            host, port = _authority(address.rpartition("@")[2], scheme)
+        except ValueError as error:
+            raise InvalidURL(f"invalid URL {_safe(text)}: {error}") from None
         path = "/" + path.rstrip("/") if path.rstrip("/") else ""
         decode(path)
         return cls(scheme, host, port, path, query)
@@ -109,7 +120,8 @@ class URL:
         return f"{self.scheme}://{self.place}" + (f"?{self.query}" if self.query else "")
 
 
-def _authority(address: str, scheme: str, text: str) -> tuple[str, int | None]:
+@lru_cache(maxsize=256)
+def _authority(address: str, scheme: str) -> tuple[str, int | None]:
     host, port = address, ""
     if match := re.fullmatch(r"(.*[^:\]]|\[[^\]]*\]):([0-9]*)", address):
         host, port = match[1], match[2]
@@ -119,9 +131,9 @@ def _authority(address: str, scheme: str, text: str) -> tuple[str, int | None]:
         host = ""
     host = host.lower().removesuffix(".")
     if len(host) > 253 or not re.fullmatch(_HOST, host):
-        raise InvalidURL(f"invalid URL {_safe(text)}: no valid host name")
+        raise ValueError("no valid host name")
     if port and not (len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise InvalidURL(f"invalid URL {_safe(text)}: the port must be from 1 to 65535")
+        raise ValueError("the port must be from 1 to 65535")
     return host, int(port) if port and int(port) != _PORTS[scheme] else None
 
 

@@ -7,10 +7,10 @@ with its words. Names and places hold no control characters (the loader sees to 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from crane_mirrors.catalogue.entry import Entry, key_of
-from crane_mirrors.errors import UnknownName
+from crane_mirrors.errors import NoRoute, UnknownName
 from crane_mirrors.model import Kind, nearest, shown
 
 if TYPE_CHECKING:
@@ -24,14 +24,17 @@ _FEW = 8
 class Catalogue:
     """All origins and mirrors that are known; it never changes."""
 
-    __slots__ = ("_entries", "_finds", "_index", "compiled")
+    __slots__ = ("_entries", "_finds", "_index", "_prefixes", "compiled", "orders")
 
     def __init__(self, compiled: bytes) -> None:
         """Take the compiled form: use ``compile`` or ``load`` to get one."""
         self.compiled = compiled
         self._index: dict[str, str] | None = None
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, Entry | None] = {}
+        self._prefixes: bool | None = None
         self._finds = 0
+        self.orders: dict[Any, Any] = {}
+        """The order of places that the resolver worked out before; it costs more than all else in a long run."""
 
     @classmethod
     def compile(cls, regions: Mapping[str, tuple[str, ...]], entries: Iterable[Entry]) -> Catalogue:
@@ -48,8 +51,10 @@ class Catalogue:
         return cls(("\n" + "\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
 
     def entry(self, kind: Kind, name: str) -> Entry:
-        """Give the entry with this name or alias. Raises UnknownName with the nearest name, or the kind that has it."""
+        """Give the entry with this name or alias. Raises UnknownName with the nearest name, NoRoute for a prefix."""
         found = self.get(kind, name)
+        if found and found.is_prefix:
+            raise NoRoute(f"{kind} '{name}' covers everything under {found.origin.location}: name one thing there")
         if found:
             return found
         other = next((other for other in get_args(Kind) if self.get(other, name)), None)
@@ -64,12 +69,19 @@ class Catalogue:
         return self._decode(self._find(f"name {kind} {value}"))
 
     def at(self, kind: Kind, place: str) -> Entry | None:
-        """Give the entry whose origin or mirror is at a place (see ``key_of``), exactly or under the longest prefix."""
-        name = self._find(f"at {kind} {place}")
-        if name is not None:
-            return self._decode(self._find(f"name {kind} {name}"))
+        """Give the entry whose origin or mirror is exactly at a place (see ``key_of``)."""
+        key = f"at {kind} {place}"
+        entry = self._entries.get(key)
+        if entry is None and (name := self._find(key)) is not None:
+            entry = self._entries[key] = self._decode(self._find(f"name {kind} {name}"))
+        return entry
+
+    def under(self, kind: Kind, place: str) -> Entry | None:
+        """Give the entry that the longest prefix entry makes of a place, by whole segments. Raises InvalidInput."""
+        if self._prefixes is None:
+            self._prefixes = b"\nunder " in self.compiled
         head, tail = place, ""
-        while "/" in head:
+        while self._prefixes and "/" in head:
             head, _, last = head.rpartition("/")
             tail = f"{last}/{tail}" if tail else last
             name = self._find(f"under {kind} {head}")
@@ -77,6 +89,10 @@ class Catalogue:
                 found = self._decode(self._find(f"name {kind} {name}"))
                 return found and found.below(tail)
         return None
+
+    def covering(self, kind: Kind, place: str) -> Entry | None:
+        """Give the entry at a place, or what a prefix entry makes of it: an exact entry before any prefix."""
+        return self.at(kind, place) or self.under(kind, place)
 
     def host_kind(self, host: str) -> str | None:
         """Say which kind of host a server is, when an entry names it."""
@@ -118,11 +134,13 @@ class Catalogue:
         return self._index
 
     def _find(self, key: str) -> str | None:
+        if self._index is not None:
+            return self._index.get(key)
         if "\n" in key or "\t" in key:
             return None
         # One command asks for a few keys; whoever asks for more gets a dictionary.
         self._finds += 1
-        if self._index is not None or self._finds > _FEW:
+        if self._finds > _FEW:
             return self._whole().get(key)
         start = self.compiled.find(f"\n{key}\t".encode("utf-8", "surrogateescape"))
         if start < 0:

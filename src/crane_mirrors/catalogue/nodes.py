@@ -7,8 +7,9 @@ and a key that stands twice is an error. PyYAML does the parsing, by events, sin
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crane_mirrors.catalogue.problems import At
 from crane_mirrors.model import shown
@@ -24,10 +25,11 @@ MAX_BYTES = 64 * 2**20
 """The largest catalogue that is read, in bytes."""
 
 MAX_DEPTH = 16
+# What the reading of a file costs is a matter of how many values it holds; a full entry has about 30.
+MAX_EVENTS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A string, or nothing (``~``, ``null``, or no value at all)."""
 
     at: At
@@ -69,9 +71,10 @@ def read_nodes(file: str, data: bytes, problems: Problems) -> Node | None:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start]
-        column = error.start - before.rfind(b"\n")
-        problems.add(At(file, before.count(b"\n") + 1, column), f"not UTF-8: byte 0x{data[error.start]:02x}")
+        # All before the bad byte is valid, and a column counts characters.
+        lines = data[: error.start].decode("utf-8-sig").split("\n")
+        at = At(file, len(lines), len(lines[-1]) + 1)
+        problems.add(at, f"not UTF-8: byte 0x{data[error.start]:02x}")
         return None
     try:
         return _Composer(file, problems).compose(_events(text))
@@ -82,10 +85,18 @@ def read_nodes(file: str, data: bytes, problems: Problems) -> Node | None:
         at = At(file, mark.line + 1, mark.column + 1) if mark else file
         problems.add(at, f"not YAML: {error.problem or error.context}")
     except yaml.reader.ReaderError as error:
-        before_bad = text[: error.position]
-        at = At(file, before_bad.count("\n") + 1, error.position - before_bad.rfind("\n"))
-        problems.add(at, f"not YAML: {error.reason}")
+        problems.add(_bad_character(file, text), f"not YAML: {error.reason}")
+    except (OverflowError, ValueError) as error:
+        # PyYAML's own scanner, where libyaml is missing, makes numbers of escapes and versions unchecked.
+        problems.add(file, f"not YAML: {error}")
     return None
+
+
+def _bad_character(file: str, text: str) -> At:
+    # libyaml counts bytes, PyYAML's own reader characters: look for it by the rule (YAML 1.1, "c-printable").
+    bad = re.search("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
+    before = text[: bad.start()] if bad else ""
+    return At(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -109,16 +120,18 @@ class _Composer:
         import yaml
 
         documents = 0
-        for event in events:
+        for number, event in enumerate(events):
+            if number > MAX_EVENTS:
+                raise _Refused(self._at(event), f"more than {MAX_EVENTS} values: that is no catalogue")
             match event:
+                case yaml.ScalarEvent():
+                    self._scalar(event)
                 case yaml.DocumentStartEvent():
                     documents += 1
                     if documents > 1:
                         raise _Refused(self._at(event), "a second YAML document: a catalogue is one")
                 case yaml.AliasEvent():
                     raise _Refused(self._at(event), "YAML anchors and aliases are not allowed in a catalogue")
-                case yaml.ScalarEvent():
-                    self._scalar(event)
                 case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                     self._open(event)
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
@@ -132,10 +145,15 @@ class _Composer:
 
     def _at(self, event: Any) -> At:
         path = ""
-        for node, key in zip(self.stack, self.key, strict=True):
-            step = key if isinstance(node, MapNode) else f"[{len(node.items)}]"
-            path += (step or "") if not path or step is None or step[0] == "[" else f".{step}"
-        return At(self.file, event.start_mark.line + 1, event.start_mark.column + 1, path)
+        if self.stack:
+            top, key = self.stack[-1], self.key[-1]
+            if isinstance(top, SeqNode):
+                path = f"{top.at.path}[{len(top.items)}]"
+            else:
+                # A key's own place has its path already, fit to be shown.
+                path = top.at.path if key is None else top.keys[key].path
+        mark = event.start_mark
+        return At(self.file, mark.line + 1, mark.column + 1, path)
 
     def _scalar(self, event: Any) -> None:
         self._refuse_marks(event)

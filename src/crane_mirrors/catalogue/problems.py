@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from crane_mirrors.errors import InvalidCatalogue
 
@@ -11,8 +12,7 @@ __all__ = ["At", "Problems"]
 LIMIT = 100
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(NamedTuple):
     """A place in a catalogue file: line and column from 1, and the path of keys that leads there."""
 
     file: str

@@ -7,8 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from crane_mirrors.cli._messages import note
 from crane_mirrors.errors import CraneMirrorsError, InvalidInput, NoRoute
 from crane_mirrors.render import Result, Terminal, render
 
@@ -16,54 +15,72 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crane_mirrors.catalogue import Catalogue
+    from crane_mirrors.cli._layers import Layers
     from crane_mirrors.cli._settings import Settings
     from crane_mirrors.resolve.routes import Answer, Route
 
-__all__ = ["answer", "emit", "note", "route_row", "shown_field"]
+__all__ = ["answer", "emit", "error_row", "result_of", "route_row", "show", "shown_field"]
 
 
 def answer(settings: Settings, command: str, resolve: Callable[[Catalogue], Answer]) -> int:
     """Load the catalogue, resolve, and print; the exit code is 0 unless an error is raised."""
 
-    def make(output: str) -> Result:
-        found = resolve(settings.load())
-        result = _result(settings, command, found, lines=output == "plain")
-        _say(found, output)
+    def make() -> Result:
+        layers = settings.layers
+        found = resolve(layers.load())
+        result = result_of(settings, command, found)
+        _say(found, settings.format)
+        if layers.project and _changed(found, layers, resolve):
+            note(f"{layers.project} has a part in this answer (--no-project leaves it out)")
         return result
 
-    return emit(settings.output, command, make)
+    return emit(settings.format, command, make)
 
 
-def emit(output: str | None, command: str, make: Callable[[str], Result]) -> int:
-    """Print what ``make`` returns; an error goes into the envelope as well, where the format has one."""
-    output = output or ("table" if sys.stdout.isatty() else "plain")
+def _changed(found: Answer, layers: Layers, resolve: Callable[[Catalogue], Answer]) -> bool:
     try:
-        result = make(output)
+        return resolve(layers.without_project.load()) != found
+    except CraneMirrorsError:
+        return True
+
+
+def emit(output: str, command: str, make: Callable[[], Result]) -> int:
+    """Print what ``make`` returns; an error goes into the envelope as well, where the format has one."""
+    try:
+        result = make()
     except CraneMirrorsError as error:
         if output in ("json", "yaml"):
-            row = {"exit_code": error.exit_code, "message": str(error)}
-            sys.stdout.write(render(output, Result(command, errors=[row]), _terminal()))
+            show(output, Result(command, errors=[error_row(error)]))
         raise
-    sys.stdout.write(render(output, result, _terminal()))
+    show(output, result)
     return 0
 
 
-def _result(settings: Settings, command: str, found: Answer, *, lines: bool) -> Result:
+def show(output: str, result: Result) -> None:
+    """Write a result in a format."""
+    sys.stdout.write(render(output, result, _terminal()))
+
+
+def error_row(error: CraneMirrorsError) -> dict[str, Any]:
+    """Give an error as a row of the envelope's ``errors``."""
+    return {"exit_code": error.exit_code, "message": str(error)}
+
+
+def result_of(settings: Settings, command: str, found: Answer) -> Result:
+    """Give an answer's rows, lines and cells. Raises NoRoute where the best route lacks what is to be printed."""
     field = settings.field or ("command" if found.kind == "image" else "url")
-    routes = found.routes if settings.every else found.routes[:1]
+    if settings.format == "plain":
+        return Result(command, lines=_lines(settings, found, field))
+    cells = [(route.place.name, shown_field(found, route, field)) for route in found.routes]
     rows = [route_row(found, route) for route in found.routes]
-    cells = [(row["mirror"], shown_field(found, route, field)) for row, route in zip(rows, found.routes, strict=True)]
-    plain = [shown_field(found, route, field) for route in routes]
-    if not plain[0]:
+    return Result(command, rows=rows, header=("MIRROR", field.upper()), cells=cells, marked=True)
+
+
+def _lines(settings: Settings, found: Answer, field: str) -> list[str]:
+    lines = [shown_field(found, route, field) for route in (found.routes if settings.every else found.routes[:1])]
+    if not lines[0]:
         raise NoRoute(f"{found.best.place.name} has no page of {found.kind} '{found.name}' in the catalogue")
-    return Result(
-        command=command,
-        rows=rows,
-        lines=list(filter(None, plain)) if lines else (),
-        header=("MIRROR", field.upper()),
-        cells=cells,
-        marked=True,
-    )
+    return [line for line in lines if line]
 
 
 def shown_field(found: Answer, route: Route, field: str) -> str:
@@ -102,12 +119,6 @@ def _say(found: Answer, output: str) -> None:
     if output in ("table", "plain") and sys.stderr is not None and sys.stderr.isatty():
         for text in found.best.notes:
             note(text)
-
-
-def note(text: str) -> None:
-    """Tell a person something on stderr, in one line."""
-    if sys.stderr is not None:
-        click.echo(f"note: {text}", err=True)
 
 
 def _terminal() -> Terminal:

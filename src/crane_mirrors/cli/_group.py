@@ -8,10 +8,9 @@ from importlib import import_module
 import click
 
 from crane_mirrors import __version__
+from crane_mirrors.cli._messages import PROGRAM
 
-__all__ = ["COMPLETE_VARIABLE", "PROGRAM", "group"]
-
-PROGRAM = "crane-mirrors"
+__all__ = ["COMPLETE_VARIABLE", "group"]
 
 COMPLETE_VARIABLE = "_CRANE_MIRRORS_COMPLETE"
 """Click's own protocol for shell completion: https://click.palletsprojects.com/shell-completion/."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crane_mirrors.cli._group import COMPLETE_VARIABLE, PROGRAM, group
+from crane_mirrors.cli._group import COMPLETE_VARIABLE, group
+from crane_mirrors.cli._messages import PROGRAM, complain
 from crane_mirrors.errors import CraneMirrorsError, FileFailed
 
 if TYPE_CHECKING:
@@ -65,9 +66,7 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _fail(message: str, code: int, where: str = PROGRAM) -> int:
-    line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in f"{where}: {message}")
-    if sys.stderr is not None:
-        click.echo(line, err=True)
+    complain(message, where)
     return code
 
 

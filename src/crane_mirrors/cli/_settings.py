@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from crane_mirrors.cli._layers import Layers, find_layers
 from crane_mirrors.render import format_names
 
 if TYPE_CHECKING:
@@ -31,35 +32,24 @@ class Settings(NamedTuple):
     output: str | None
     region: str
     catalogue: tuple[str, ...]
+    no_project: bool
+
+    @property
+    def format(self) -> str:
+        """The output format: a table on a terminal, otherwise plain, unless one was asked for."""
+        return self.output or ("table" if sys.stdout.isatty() else "plain")
 
     @property
     def choice(self) -> Choice:
         """What the person prefers, for the resolver."""
         from crane_mirrors.resolve.routes import Choice
 
-        return Choice(self.mirror, self.region)
+        return Choice(self.mirror, self.region, self.every or self.format != "plain")
 
-    def load(self) -> Catalogue:
-        """Load the catalogue with its layers. Raises InvalidCatalogue."""
-        from crane_mirrors.catalogue import load
-
-        return load(layers(self.catalogue), cache_dir=_cache_dir())
-
-
-def layers(options: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the catalogue files that the environment and the options ask for, the lowest first."""
-    from_environment = os.environ.get("CRANE_MIRRORS_CATALOGUE", "").split(os.pathsep)
-    return (*filter(None, from_environment), *options)
-
-
-def _cache_dir() -> str | None:
-    if os.environ.get("CRANE_MIRRORS_NO_CACHE"):
-        return None
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG base directory specification: a path that is not absolute is to be ignored.
-    if not os.path.isabs(base):
-        base = os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "crane-mirrors") if os.path.isabs(base) else None
+    @property
+    def layers(self) -> Layers:
+        """The catalogue files that this call lays over the built-in one."""
+        return find_layers(self.catalogue, project=not self.no_project)
 
 
 if TYPE_CHECKING:
@@ -81,12 +71,11 @@ class CatalogueName(_Text):
         """Offer the names that begin with what was typed; a broken catalogue offers nothing."""
         from click.shell_completion import CompletionItem
 
-        from crane_mirrors.catalogue import load
         from crane_mirrors.errors import CraneMirrorsError
 
+        options = ctx.params.get("catalogue") or ()
         try:
-            catalogue = load(layers(ctx.params.get("catalogue") or ()), cache_dir=_cache_dir())
-            names = self.names(catalogue)
+            names = self.names(find_layers(options, project=not ctx.params.get("no_project")).load())
         except CraneMirrorsError:
             return []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
@@ -129,6 +118,7 @@ _OPTIONS = (
         type=click.Path(),
         help="Catalogue to lay over the built-in one; also CRANE_MIRRORS_CATALOGUE.",
     ),
+    click.option("--no-project", is_flag=True, help="Leave out the project's own .crane-mirrors.yaml."),
 )
 
 
@@ -136,7 +126,7 @@ def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the shared options to a command, which gets them as one ``settings``."""
 
     def callback(**parameters: Any) -> Any:
-        names = ("mirror", "every", "field", "output", "region", "catalogue")
+        names = ("mirror", "every", "field", "output", "region", "catalogue", "no_project")
         settings = Settings(**{name: parameters.pop(name) for name in names})
         return function(settings, **parameters)
 

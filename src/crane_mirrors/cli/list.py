@@ -28,8 +28,8 @@ def command(settings: Settings, kind: str | None) -> int:
     With --mirror only what those mirrors have; with --print a line for each best route; with --all for each route.
     """
 
-    def make(_output: str) -> Result:
-        catalogue = settings.load()
+    def make() -> Result:
+        catalogue = settings.layers.load()
         entries = [entry for entry in catalogue.entries() if kind in (None, entry.kind)]
         found = [(entry, answer) for entry in entries for answer in [_answer(catalogue, entry, settings)] if answer]
         return Result(
@@ -40,7 +40,7 @@ def command(settings: Settings, kind: str | None) -> int:
             cells=[_cells(entry, answer) for entry, answer in found],
         )
 
-    return emit(settings.output, "list", make)
+    return emit(settings.format, "list", make)
 
 
 def _answer(catalogue: Catalogue, entry: Entry, settings: Settings) -> Answer | None:

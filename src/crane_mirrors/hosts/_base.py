@@ -53,7 +53,9 @@ class HostKind:
 
     def find(self, url: URL) -> Found | None:
         """Say which repository or file a URL names; None when it is neither, an issue's page for example."""
-        return Found(url.place.removesuffix(".git"))
+        # The port of ssh and of Git's own protocol says nothing about where the pages are.
+        where = url.place if url.scheme in ("http", "https") else url.host + url.path
+        return Found(where.removesuffix(".git"))
 
     def claims(self, host: str) -> bool:
         """Tell whether a host name is one of this kind's own."""

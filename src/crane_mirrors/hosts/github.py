@@ -19,7 +19,7 @@ RAW = "raw.githubusercontent.com"
 class GitHub(HostKind):
     """https://github.com; a raw URL's ref may hold slashes, GitHub finds where it ends."""
 
-    domains = ("github.com", "www.github.com", RAW, "*.github.io")
+    domains = ("github.com", "www.github.com", "ssh.github.com", RAW, "*.github.io")
 
     def raw_url(self, clone: URL, ref: Ref, path: FilePath) -> str:
         """Build ``raw.githubusercontent.com/OWNER/REPO/REF/PATH``."""

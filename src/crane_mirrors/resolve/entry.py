@@ -16,8 +16,8 @@ __all__ = ["answer_entry"]
 def answer_entry(catalogue: Catalogue, entry: Entry, choice: Choice) -> Answer:
     """Give the routes to an entry; those of a prefix entry have no command. Raises NotFound."""
     if entry.is_prefix:
-        chosen, rest = rank(catalogue, entry, choice)
-        routes = tuple(Route(place, str(place.location), (), place.page) for place in (*chosen, *rest))
+        places, _ = rank(catalogue, entry, choice)
+        routes = tuple(Route(place, str(place.location), (), place.page) for place in places)
         return Answer(entry.kind, entry.name, routes)
     if entry.kind == "image":
         from crane_mirrors.resolve.image import resolve_image

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crane_mirrors.clients import Client
     from crane_mirrors.platforms import Platform
 
-__all__ = ["resolve_image"]
+__all__ = ["answer_image", "resolve_image"]
 
 
 def resolve_image(
@@ -35,8 +35,28 @@ def resolve_image(
     Raises InvalidInput for an invalid reference or a tag that contradicts it, NotFound for what the catalogue lacks.
     """
     entry, own_tag, own_digest = _find(catalogue, text)
-    tag = _agreed("tag", own_tag, tag)
-    digest = _agreed("digest", own_digest, digest)
+    return answer_image(
+        catalogue,
+        entry,
+        _agreed("tag", own_tag, tag),
+        _agreed("digest", own_digest, digest),
+        choice or Choice(),
+        client=client,
+        platform=platform,
+    )
+
+
+def answer_image(
+    catalogue: Catalogue,
+    entry: Entry,
+    tag: str | None,
+    digest: str | None,
+    choice: Choice,
+    *,
+    client: Client = "docker",
+    platform: Platform | None = None,
+) -> Answer:
+    """Give the routes to an image's entry. Raises InvalidInput or NotFound."""
     notes: tuple[str, ...] = ()
     if tag is None and digest is None:
         tag = entry.default_tag or "latest"
@@ -47,8 +67,8 @@ def resolve_image(
             f"image '{entry.name}' is not built for {platform}: it is built for {', '.join(entry.platforms)}"
         )
     routes = []
-    chosen, rest = rank(catalogue, entry, choice or Choice())
-    for place in (*chosen, *rest):
+    places, _ = rank(catalogue, entry, choice)
+    for place in places if choice.every else places[:1]:
         reference = Reference(cast("Repository", place.location), tag, digest)
         command = pull_command(client, reference, platform)
         routes.append(Route(place, str(reference), command, place.page))
@@ -64,7 +84,7 @@ def _find(catalogue: Catalogue, text: str) -> tuple[Entry, str | None, str | Non
         if entry and not entry.is_prefix:
             return entry, tag if colon else None, digest if at else None
     reference = Reference.parse(text)
-    entry = catalogue.at("image", key_of(reference.repository))
+    entry = catalogue.covering("image", key_of(reference.repository))
     if not entry:
         known = catalogue.names("image")
         what = str(reference.repository) if "/" in text else reference.repository.familiar

@@ -29,19 +29,23 @@ def resolve_raw(catalogue: Catalogue, repo: str, ref: str, path: str, choice: Ch
 
 def answer_raw(catalogue: Catalogue, entry: Entry, ref: Ref, path: FilePath, choice: Choice) -> Answer:
     """Give the routes to a file of a Git repository's entry. Raises NotFound."""
-    chosen, rest = rank(catalogue, entry, choice)
-    notes: list[str] = []
+    places, chosen = rank(catalogue, entry, choice)
+    reasons: list[str] = []
     routes: list[Route] = []
-    for number, place in enumerate((*chosen, *rest)):
+    for number, place in enumerate(places):
+        if routes and not choice.every:
+            break
+        if number == chosen > 0 and not routes:
+            break  # a person named mirrors, and none of them can do it
         try:
-            if number == len(chosen) > 0 and not routes:
-                break
             routes.append(_route(place, ref, path))
         except NoRoute as reason:
-            notes += [str(reason)] if not routes else []
+            if not routes:
+                reasons.append(str(reason))
     if not routes:
-        raise NoRoute(notes[0])
-    return Answer("raw", entry.name, tuple(routes), tuple(f"{note}; using {routes[0].place.name}" for note in notes))
+        raise NoRoute(reasons[0])
+    notes = tuple(f"{reason}; using {routes[0].place.name}" for reason in reasons)
+    return Answer("raw", entry.name, tuple(routes), notes)
 
 
 def _route(place: Place, ref: Ref, path: FilePath) -> Route:

@@ -26,9 +26,16 @@ def resolve_git(catalogue: Catalogue, name: str, choice: Choice | None = None) -
 def answer_repository(catalogue: Catalogue, entry: Entry, choice: Choice) -> Answer:
     """Give the routes to the entry of a Helm or Git repository. Raises NotFound."""
     kind: Literal["helm", "git"] = "helm" if entry.kind == "helm" else "git"
-    command = ("helm", "repo", "add", entry.name) if kind == "helm" else ("git", "clone")
-    chosen, rest = rank(catalogue, entry, choice)
-    routes = tuple(
-        Route(place, str(place.location), (*command, str(place.location)), place.page) for place in (*chosen, *rest)
-    )
-    return Answer(kind, entry.name, routes)
+    places, _ = rank(catalogue, entry, choice)
+    routes = []
+    for place in places if choice.every else places[:1]:
+        url = str(place.location)
+        routes.append(Route(place, url, _command(kind, entry.name, url), place.page))
+    return Answer(kind, entry.name, tuple(routes))
+
+
+def _command(kind: Literal["helm", "git"], name: str, url: str) -> tuple[str, ...]:
+    if kind == "git":
+        return ("git", "clone", url)
+    # Helm knows no repositories of an OCI registry, only charts below it.
+    return ("helm", "pull", url) if url.startswith("oci:") else ("helm", "repo", "add", name, url)

@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from crane_mirrors.catalogue.entry import Entry, Place
     from crane_mirrors.model import RouteKind
 
-__all__ = ["Answer", "Choice", "Route", "rank"]
+__all__ = ["Answer", "Choice", "Ranking", "Route", "rank"]
 
 
 class Choice(NamedTuple):
-    """What a person prefers: mirrors by name, best first (``origin`` is whichever host that is), then a region."""
+    """What a person prefers: mirrors by name, best first (``origin`` is whichever host that is), then a region.
+
+    With ``every`` False only the best route is made, which is all that a line of output needs.
+    """
 
     mirrors: tuple[str, ...] = ()
     region: str = "cn"
+    every: bool = True
 
 
 class Route(NamedTuple):
@@ -46,34 +50,46 @@ class Answer(NamedTuple):
         return self.routes[0]
 
 
-def rank(catalogue: Catalogue, entry: Entry, choice: Choice) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    """Part an entry's places into the chosen ones and the rest, each best first.
+class Ranking(NamedTuple):
+    """An entry's places, best first; the first ``chosen`` of them are those that a person named."""
+
+    places: tuple[Place, ...]
+    chosen: int
+
+
+def rank(catalogue: Catalogue, entry: Entry, choice: Choice) -> Ranking:
+    """Put an entry's places in order, and remember it.
 
     Raises UnknownName for a mirror that no entry has, NoRoute when this entry has none of the chosen ones.
     """
-    if entry.is_prefix:
-        raise NoRoute(
-            f"{entry.kind} '{entry.name}' covers everything under {entry.origin.location}: name one thing there"
-        )
-    order = catalogue.order(choice.region)
-    last = len(order)
+    # An entry under a prefix is made anew each time, but its places stand in the prefix entry's order.
+    key = (entry.kind, entry.name, choice)
+    order = catalogue.orders.get(key)
+    if order is None:
+        order = catalogue.orders[key] = _order(catalogue, entry, choice)
+    places = entry.places
+    return Ranking(tuple([places[index] for index in order[0]]), order[1])
+
+
+def _order(catalogue: Catalogue, entry: Entry, choice: Choice) -> tuple[list[int], int]:
+    words = catalogue.order(choice.region)
 
     def position(place: Place) -> int:
-        words = (place.name, place.host_kind, "origin" if place.is_origin else "")
-        return min((order.index(word) for word in words if word in order), default=last + place.is_origin)
+        called = (place.name, place.host_kind, "origin" if place.is_origin else "")
+        return min((words.index(word) for word in called if word in words), default=len(words) + place.is_origin)
 
-    places = sorted(entry.places, key=position)
-    chosen: list[Place] = []
+    ranked = sorted(range(len(entry.places)), key=lambda index: position(entry.places[index]))
+    chosen: list[int] = []
     for word in choice.mirrors:
-        found = [place for place in places if _is_called(place, word)]
+        found = [index for index in ranked if _is_called(entry.places[index], word)]
         if not found:
             _check_word(catalogue, word)
-        chosen += [place for place in found if place not in chosen]
+        chosen += [index for index in found if index not in chosen]
     if choice.mirrors and not chosen:
+        places = [entry.places[index] for index in ranked]
         have = ", ".join(f"{place.name}{' (the origin)' * place.is_origin}" for place in places)
-        words = ", ".join(choice.mirrors)
-        raise NoRoute(f"{entry.kind} '{entry.name}' is not on {words}: it is on {have}")
-    return tuple(chosen), tuple(place for place in places if place not in chosen)
+        raise NoRoute(f"{entry.kind} '{entry.name}' is not on {', '.join(choice.mirrors)}: it is on {have}")
+    return [*chosen, *(index for index in ranked if index not in chosen)], len(chosen)
 
 
 def _is_called(place: Place, word: str) -> bool:

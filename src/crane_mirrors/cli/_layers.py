@@ -1,0 +1,70 @@
+"""Which catalogue files a call uses: the user's, the project's, the environment's and the options', in this order."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from crane_mirrors.catalogue import Catalogue
+
+__all__ = ["Layers", "find_layers"]
+
+PROJECT_FILE = ".crane-mirrors.yaml"
+
+
+class Layers(NamedTuple):
+    """The files over the built-in catalogue, the lowest first; ``project`` came with somebody's repository."""
+
+    files: tuple[str, ...]
+    project: str | None = None
+
+    def load(self) -> Catalogue:
+        """Load the catalogue with all layers. Raises InvalidCatalogue."""
+        from crane_mirrors.catalogue import load
+
+        return load(self.files, cache_dir=_cache_dir())
+
+    @property
+    def without_project(self) -> Layers:
+        """The same without the project's file."""
+        return Layers(tuple(file for file in self.files if file != self.project))
+
+
+def find_layers(options: tuple[str, ...], *, project: bool = True) -> Layers:
+    """Find the files that are there, and take those that the environment and the options name."""
+    user = os.path.join(_base("XDG_CONFIG_HOME", ".config"), "crane-mirrors", "mirrors.yaml")
+    users = (user,) if os.path.isabs(user) and os.path.lexists(user) else ()
+    own = _project_file() if project else None
+    environment = os.environ.get("CRANE_MIRRORS_CATALOGUE", "").split(os.pathsep)
+    return Layers((*users, *filter(None, (own, *environment)), *options), own)
+
+
+def _project_file() -> str | None:
+    """Look in this folder and, inside a Git repository, in those above it up to the repository's root."""
+    try:
+        here = folder = os.getcwd()
+    except OSError:
+        return None
+    folders = [folder]
+    while not os.path.exists(os.path.join(folder, ".git")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            folders = [here]
+            break
+        folders.append(folder := parent)
+    files = (os.path.join(folder, PROJECT_FILE) for folder in folders)
+    return next((os.path.relpath(file, here) for file in files if os.path.lexists(file)), None)
+
+
+def _cache_dir() -> str | None:
+    if os.environ.get("CRANE_MIRRORS_NO_CACHE"):
+        return None
+    folder = os.path.join(_base("XDG_CACHE_HOME", ".cache"), "crane-mirrors")
+    return folder if os.path.isabs(folder) else None
+
+
+def _base(variable: str, default: str) -> str:
+    # The XDG base directory specification: a path that is not absolute is to be ignored.
+    base = os.environ.get(variable, "")
+    return base if os.path.isabs(base) else os.path.join(os.path.expanduser("~"), default)

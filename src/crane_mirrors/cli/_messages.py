@@ -1,0 +1,24 @@
+"""What goes to stderr: notes and errors, a line each, with nothing in it that a terminal would obey."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["PROGRAM", "complain", "note"]
+
+PROGRAM = "crane-mirrors"
+
+
+def note(text: str) -> None:
+    """Tell a person something that does not change the exit code."""
+    _write(f"note: {text}")
+
+
+def complain(text: str, where: str = PROGRAM) -> None:
+    """Say what went wrong, and which command says so."""
+    _write(f"{where}: {text}")
+
+
+def _write(line: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line) + "\n")

@@ -1,0 +1,109 @@
+"""``crane-mirrors resolve``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crane_mirrors.cli._answer import answer, error_row, result_of, show
+from crane_mirrors.cli._messages import complain, note
+from crane_mirrors.cli._settings import Settings, shared_options
+from crane_mirrors.errors import CraneMirrorsError, InvalidInput, NotFound
+from crane_mirrors.render import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from crane_mirrors.catalogue import Catalogue
+
+    Outcome = Result | CraneMirrorsError | None
+
+__all__ = ["command"]
+
+MAX_LINE = 2**20
+"""The longest line that is read from the standard input, in bytes."""
+
+
+@click.command("resolve")
+@click.argument("strings", metavar="STRING...", nargs=-1, required=True)
+@shared_options
+def command(settings: Settings, strings: tuple[str, ...]) -> int:
+    """Turn any address of an origin or a mirror into the best one.
+
+    STRING is an image reference, a URL of a repository, a chart or a file, or a name that only one kind of thing has;
+    '-' reads one a line and answers one line each, an empty one where there is no answer.
+    """
+    if len(strings) == 1 and strings[0] != "-":
+        from crane_mirrors.resolve.strings import resolve_string
+
+        return answer(settings, "resolve", lambda catalogue: resolve_string(catalogue, strings[0], settings.choice))
+    if settings.output is None and "-" in strings:
+        settings = settings._replace(output="plain")
+    layers = settings.layers
+    if layers.project:
+        note(f"{layers.project} has a part in these answers (--no-project leaves it out)")
+    outcomes = _outcomes(layers.load(), settings, strings)
+    return (_write_lines if settings.format == "plain" else _write_whole)(settings, outcomes)
+
+
+def _outcomes(catalogue: Catalogue, settings: Settings, strings: Iterable[str]) -> Iterator[Outcome]:
+    from crane_mirrors.resolve.strings import resolve_string
+
+    choice = settings.choice
+    for text in _texts(strings):
+        try:
+            if isinstance(text, InvalidInput):
+                raise text
+            yield result_of(settings, "resolve", resolve_string(catalogue, text, choice)) if text else None
+        except CraneMirrorsError as error:
+            yield error
+
+
+def _write_lines(_settings: Settings, outcomes: Iterable[Outcome]) -> int:
+    """Write answers as they come, so that a pipe of any length fits into memory."""
+    code = 0
+    for number, outcome in enumerate(outcomes, start=1):
+        if isinstance(outcome, Result):
+            sys.stdout.write("\n".join(outcome.lines) + "\n")
+        else:
+            sys.stdout.write("\n")
+        if isinstance(outcome, CraneMirrorsError):
+            complain(f"line {number}: {outcome}")
+            code = NotFound.exit_code
+    return code
+
+
+def _write_whole(settings: Settings, outcomes: Iterable[Outcome]) -> int:
+    rows: list[Any] = []
+    errors: list[Any] = []
+    for number, outcome in enumerate(outcomes, start=1):
+        if isinstance(outcome, CraneMirrorsError):
+            complain(f"line {number}: {outcome}")
+            errors.append({"line": number, **error_row(outcome)})
+        elif outcome and settings.format == "table":
+            show("table", outcome)
+        elif outcome:
+            rows += [{"line": number, **row} for row in outcome.rows]
+    if settings.format != "table":
+        show(settings.format, Result("resolve", rows=rows, errors=errors))
+    return NotFound.exit_code if errors else 0
+
+
+def _texts(strings: Iterable[str]) -> Iterator[str | InvalidInput]:
+    for text in strings:
+        if text == "-":
+            yield from _lines(sys.stdin.buffer.readline if sys.stdin else lambda _: b"")
+        else:
+            yield text
+
+
+def _lines(readline: Callable[[int], bytes]) -> Iterator[str | InvalidInput]:
+    while line := readline(MAX_LINE):
+        if len(line) == MAX_LINE and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = readline(MAX_LINE)
+            yield InvalidInput(f"longer than {MAX_LINE // 2**20} MiB")
+        else:
+            yield line.decode("utf-8", "surrogateescape").strip()
