@@ -24,7 +24,7 @@ _FEW = 8
 class Catalogue:
     """All origins and mirrors that are known; it never changes."""
 
-    __slots__ = ("_entries", "_finds", "_index", "_prefixes", "compiled", "orders")
+    __slots__ = ("_entries", "_finds", "_index", "_prefixes", "_words", "compiled", "orders")
 
     def __init__(self, compiled: bytes) -> None:
         """Take the compiled form: use ``compile`` or ``load`` to get one."""
@@ -32,6 +32,7 @@ class Catalogue:
         self._index: dict[str, str] | None = None
         self._entries: dict[str, Entry | None] = {}
         self._prefixes: bool | None = None
+        self._words: frozenset[str] | None = None
         self._finds = 0
         self.orders: dict[Any, Any] = {}
         """The order of places that the resolver worked out before; it costs more than all else in a long run."""
@@ -126,6 +127,14 @@ class Catalogue:
                 entry = self._decode(value)
                 assert entry is not None
                 yield entry
+
+    def mirror_words(self) -> frozenset[str]:
+        """Give every word that a person may name a mirror with: names, host kinds and ``origin``."""
+        if self._words is None:
+            places = [place for entry in self.entries() for place in entry.places]
+            words = {word for place in places for word in (place.name, place.host_kind)}
+            self._words = frozenset(words - {"generic"} | {"origin"})
+        return self._words
 
     def _whole(self) -> dict[str, str]:
         if self._index is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crane_mirrors.cli._settings import Settings
     from crane_mirrors.resolve.routes import Answer, Route
 
-__all__ = ["answer", "emit", "error_row", "result_of", "route_row", "show", "shown_field"]
+__all__ = ["answer", "emit", "error_row", "result_of", "route_row", "show", "shown_field", "terminal"]
 
 
 def answer(settings: Settings, command: str, resolve: Callable[[Catalogue], Answer]) -> int:
@@ -58,7 +58,7 @@ def emit(output: str, command: str, make: Callable[[], Result]) -> int:
 
 def show(output: str, result: Result) -> None:
     """Write a result in a format."""
-    sys.stdout.write(render(output, result, _terminal()))
+    sys.stdout.write(render(output, result, terminal()))
 
 
 def error_row(error: CraneMirrorsError) -> dict[str, Any]:
@@ -121,7 +121,8 @@ def _say(found: Answer, output: str) -> None:
             note(text)
 
 
-def _terminal() -> Terminal:
+def terminal() -> Terminal:
+    """Say what the standard output can show."""
     width = 80
     color = False
     if sys.stdout.isatty():

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["PROGRAM", "complain", "note"]
+__all__ = ["PROGRAM", "complain", "note", "say"]
 
 PROGRAM = "crane-mirrors"
 
 
 def note(text: str) -> None:
     """Tell a person something that does not change the exit code."""
-    _write(f"note: {text}")
+    say(f"note: {text}")
 
 
 def complain(text: str, where: str = PROGRAM) -> None:
     """Say what went wrong, and which command says so."""
-    _write(f"{where}: {text}")
+    say(f"{where}: {text}")
 
 
-def _write(line: str) -> None:
+def say(line: str) -> None:
+    """Write a line that was asked for, such as a report's."""
     if sys.stderr is not None:
         sys.stderr.write("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line) + "\n")

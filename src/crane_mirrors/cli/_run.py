@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["run"]
+
+_LONGEST_USAGE = 300
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -36,8 +38,6 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except OSError as error:
         _drop_output()
-        if error.errno == errno.EINTR:
-            return 130
         return _fail(f"cannot write the output: {(error.strerror or str(error)).lower()}", FileFailed.exit_code)
 
 
@@ -53,16 +53,22 @@ def _invoke(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as help_wanted:
-        click.echo(help_wanted.format_message(), err=True)
+        with suppress(OSError):
+            click.echo(help_wanted.format_message(), err=True)
         return 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else PROGRAM
-        message = " ".join(error.format_message().split()).rstrip(".")
-        return _fail(f"{message[0].lower()}{message[1:]} (see '{where} --help')", 2, where)
+        return _fail(f"{_shortened(error)} (see '{where} --help')", 2, where)
     except CraneMirrorsError as error:
         return _fail(str(error), error.exit_code)
     except RecursionError:
         return _fail("the input is nested too deeply", 2)
+
+
+def _shortened(error: click.UsageError) -> str:
+    """Put click's message, which repeats arguments of any length, into the form of all the others."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return message[0].lower() + (message[1:] if len(message) <= _LONGEST_USAGE else f"{message[1:_LONGEST_USAGE]}…")
 
 
 def _fail(message: str, code: int, where: str = PROGRAM) -> int:

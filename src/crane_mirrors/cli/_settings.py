@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.resolve.routes import Choice
 
-__all__ = ["FIELDS", "CatalogueName", "Settings", "shared_options"]
+__all__ = ["FIELDS", "CatalogueName", "Settings", "catalogue_options", "options", "shared_options"]
 
 FIELDS = ("command", "reference", "url", "page")
 
@@ -26,13 +26,13 @@ FIELDS = ("command", "reference", "url", "page")
 class Settings(NamedTuple):
     """The shared options of one call."""
 
-    mirror: tuple[str, ...]
-    every: bool
-    field: str | None
-    output: str | None
-    region: str
-    catalogue: tuple[str, ...]
-    no_project: bool
+    mirror: tuple[str, ...] = ()
+    every: bool = False
+    field: str | None = None
+    output: str | None = None
+    region: str = "cn"
+    catalogue: tuple[str, ...] = ()
+    no_project: bool = False
 
     @property
     def format(self) -> str:
@@ -86,8 +86,8 @@ def _mirror_names(catalogue: Catalogue) -> list[str]:
     return [*names, "origin"]
 
 
-_OPTIONS = (
-    click.option(
+_OPTIONS = {
+    "mirror": click.option(
         "-m",
         "--mirror",
         multiple=True,
@@ -95,12 +95,12 @@ _OPTIONS = (
         type=CatalogueName(_mirror_names),
         help="Mirror to use, by preference if given more than once; 'origin' is wherever the original is.",
     ),
-    click.option("-a", "--all", "every", is_flag=True, help="Every route, best first."),
-    click.option("-p", "--print", "field", type=click.Choice(FIELDS), help="What to print of a route."),
-    click.option(
+    "every": click.option("-a", "--all", "every", is_flag=True, help="Every route, best first."),
+    "field": click.option("-p", "--print", "field", type=click.Choice(FIELDS), help="What to print of a route."),
+    "output": click.option(
         "-o", "--output", type=click.Choice(format_names()), help="Default: table on a terminal, otherwise plain."
     ),
-    click.option(
+    "region": click.option(
         "--region",
         default="cn",
         envvar="CRANE_MIRRORS_REGION",
@@ -110,7 +110,7 @@ _OPTIONS = (
         metavar="NAME",
         help="Whose order of mirrors to use: cn, global, or one of your catalogue's.",
     ),
-    click.option(
+    "catalogue": click.option(
         "-c",
         "--catalogue",
         multiple=True,
@@ -118,22 +118,31 @@ _OPTIONS = (
         type=click.Path(),
         help="Catalogue to lay over the built-in one; also CRANE_MIRRORS_CATALOGUE.",
     ),
-    click.option("--no-project", is_flag=True, help="Leave out the project's own .crane-mirrors.yaml."),
-)
+    "no_project": click.option("--no-project", is_flag=True, help="Leave out the project's own .crane-mirrors.yaml."),
+}
 
 
-def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the shared options to a command, which gets them as one ``settings``."""
+def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add some of the shared options to a command, which gets them as one ``settings``."""
 
-    def callback(**parameters: Any) -> Any:
-        names = ("mirror", "every", "field", "output", "region", "catalogue", "no_project")
-        settings = Settings(**{name: parameters.pop(name) for name in names})
-        return function(settings, **parameters)
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def callback(**parameters: Any) -> Any:
+            settings = Settings(**{name: parameters.pop(name) for name in names})
+            return function(settings, **parameters)
 
-    callback.__doc__ = function.__doc__
-    callback.__name__ = function.__name__
-    if hasattr(function, "__click_params__"):
-        callback.__click_params__ = function.__click_params__  # type: ignore[attr-defined]
-    for option in reversed(_OPTIONS):
-        callback = option(callback)
-    return callback
+        callback.__doc__ = function.__doc__
+        callback.__name__ = function.__name__
+        if hasattr(function, "__click_params__"):
+            callback.__click_params__ = function.__click_params__  # type: ignore[attr-defined]
+        for name in reversed(names):
+            callback = _OPTIONS[name](callback)
+        return callback
+
+    return decorate
+
+
+shared_options = options(*_OPTIONS)
+"""Add the options of every command that resolves."""
+
+catalogue_options = options("catalogue", "no_project")
+"""Add the options of every command that reads the catalogue."""

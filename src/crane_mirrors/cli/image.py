@@ -13,6 +13,7 @@ from crane_mirrors.clients import CLIENTS
 if TYPE_CHECKING:
     from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.clients import Client
+    from crane_mirrors.platforms import Platform
     from crane_mirrors.resolve.routes import Answer
 
 __all__ = ["command"]
@@ -24,7 +25,7 @@ __all__ = ["command"]
 @click.option("--branch", metavar="B", help="Tag that the CI makes of this Git branch.")
 @click.option("--commit", metavar="H", help="Commit of --branch or --pr, as 'git describe --tags --always' gives it.")
 @click.option("--pr", type=int, metavar="N", help="Pull request that the CI built; needs --commit.")
-@click.option("--digest", metavar="D", help="Digest, as in sha256:….")
+@click.option("--digest", metavar="D", help="Digest, as in sha256:HEX.")
 @click.option(
     "--client", type=click.Choice(CLIENTS), default="docker", show_default=True, help="Whose command to print."
 )
@@ -73,7 +74,7 @@ def _tag(tag: str | None, branch: str | None, commit: str | None, pr: int | None
     return ci_tag(branch=branch, commit=commit, pr=pr)
 
 
-def _platform(text: str | None):  # type: ignore[no-untyped-def]
+def _platform(text: str | None) -> Platform | None:
     if text is None:
         return None
     from crane_mirrors.platforms import Platform

@@ -32,13 +32,16 @@ def command(settings: Settings, kind: str | None) -> int:
         catalogue = settings.layers.load()
         entries = [entry for entry in catalogue.entries() if kind in (None, entry.kind)]
         found = [(entry, answer) for entry in entries for answer in [_answer(catalogue, entry, settings)] if answer]
-        return Result(
-            command="list",
-            rows=[_row(entry, answer) for entry, answer in found],
-            lines=[line for _, answer in found for line in _lines(settings, answer)],
-            header=("KIND", "NAME", "MIRRORS", "ORIGIN"),
-            cells=[_cells(entry, answer) for entry, answer in found],
-        )
+        if settings.format == "plain":
+            return Result("list", lines=[line for _, answer in found for line in _lines(settings, kind, answer)])
+        rows = [_row(entry, answer) for entry, answer in found]
+        if settings.field or settings.every:
+            header = ("KIND", "NAME", "MIRROR", (settings.field or "address").upper())
+            cells = [row for _, answer in found for row in _routes(settings, kind, answer)]
+        else:
+            header = ("KIND", "NAME", "MIRRORS", "ORIGIN")
+            cells = [_cells(entry, answer) for entry, answer in found]
+        return Result("list", rows=rows, header=header, cells=cells)
 
     return emit(settings.format, "list", make)
 
@@ -48,7 +51,8 @@ def _answer(catalogue: Catalogue, entry: Entry, settings: Settings) -> Answer | 
     from crane_mirrors.resolve.entry import answer_entry
 
     try:
-        return answer_entry(catalogue, entry, settings.choice)
+        # A line names all mirrors of an entry, whatever the format.
+        return answer_entry(catalogue, entry, settings.choice._replace(every=True))
     except NoRoute:
         return None
 
@@ -65,15 +69,25 @@ def _row(entry: Entry, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _cells(entry: Entry, answer: Answer) -> tuple[str, ...]:
+def _cells(entry: Entry, answer: Answer) -> tuple[str, str, str, str]:
     names = " ".join(route.place.name for route in answer.routes if not route.place.is_origin)
     return (entry.kind, entry.name, names, str(entry.origin.location))
 
 
-def _lines(settings: Settings, answer: Answer) -> list[str]:
-    routes = answer.routes if settings.every else answer.routes[:1]
+def _lines(settings: Settings, kind: str | None, answer: Answer) -> list[str]:
     if settings.field:
-        return [line for route in routes if (line := shown_field(answer, route, settings.field))]
+        return [row[-1] for row in _routes(settings, kind, answer)]
     if settings.every:
-        return [f"{answer.kind}\t{answer.name}\t{route.place.name}\t{route.target}" for route in routes]
+        return ["\t".join(row) for row in _routes(settings, kind, answer)]
     return [f"{answer.kind}\t{answer.name}\t{','.join(route.place.name for route in answer.routes)}"]
+
+
+def _routes(settings: Settings, kind: str | None, answer: Answer) -> list[tuple[str, str, str, str]]:
+    """Give a row for each route that is wanted and has the field; in a list of all kinds some have another one."""
+    own = "reference" if answer.kind == "image" else "url"
+    field = settings.field or own
+    if kind is None and field in ("reference", "url") and field != own:
+        return []
+    routes = answer.routes if settings.every else answer.routes[:1]
+    rows = [(answer.kind, answer.name, route.place.name, shown_field(answer, route, field)) for route in routes]
+    return [row for row in rows if row[-1]]

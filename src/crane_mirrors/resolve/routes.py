@@ -8,11 +8,13 @@ from crane_mirrors.errors import NoRoute, UnknownName
 from crane_mirrors.model import nearest, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.catalogue.entry import Entry, Place
     from crane_mirrors.model import RouteKind
 
-__all__ = ["Answer", "Choice", "Ranking", "Route", "rank"]
+__all__ = ["Answer", "Choice", "Ranking", "Route", "check_mirrors", "rank"]
 
 
 class Choice(NamedTuple):
@@ -83,7 +85,7 @@ def _order(catalogue: Catalogue, entry: Entry, choice: Choice) -> tuple[list[int
     for word in choice.mirrors:
         found = [index for index in ranked if _is_called(entry.places[index], word)]
         if not found:
-            _check_word(catalogue, word)
+            check_mirrors(catalogue, [word])
         chosen += [index for index in found if index not in chosen]
     if choice.mirrors and not chosen:
         places = [entry.places[index] for index in ranked]
@@ -96,8 +98,10 @@ def _is_called(place: Place, word: str) -> bool:
     return word in (place.name, place.host_kind) or (word == "origin" and place.is_origin)
 
 
-def _check_word(catalogue: Catalogue, word: str) -> None:
-    places = [place for entry in catalogue.entries() for place in entry.places]
-    if not any(_is_called(place, word) for place in places):
-        names = sorted({place.name for place in places} | {"origin"})
-        raise UnknownName(f"no mirror {shown(word)} in the catalogue: {nearest(word, names)}")
+def check_mirrors(catalogue: Catalogue, words: Iterable[str]) -> None:
+    """Raise UnknownName for a word by which no place of any entry is called."""
+    for word in words:
+        if word not in catalogue.mirror_words():
+            raise UnknownName(
+                f"no mirror {shown(word)} in the catalogue: {nearest(word, sorted(catalogue.mirror_words()))}"
+            )
