@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -44,6 +45,46 @@ def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         yield
+
+
+class Ran(NamedTuple):
+    """What one call of the program left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+CLI = Callable[..., Ran]
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CLI:
+    """Give a function that runs the command line in this process, in an empty folder, without a terminal."""
+    from crane_mirrors.cli._run import run
+
+    monkeypatch.chdir(tmp_path)
+
+    def cli(*arguments: str) -> Ran:
+        code = run(arguments)
+        return Ran(code, *capfd.readouterr())
+
+    return cli
+
+
+@pytest.fixture(scope="session")
+def path_with_program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give a PATH on which `crane-mirrors` is the program under test, run by this Python."""
+    folder = tmp_path_factory.mktemp("bin")
+    script = folder / "crane-mirrors"
+    # Compiled modules are kept, as they are where the program is installed, but not beside the sources.
+    variables = (f"PYTHONPATH={PROJECT / 'src'}", f"PYTHONPYCACHEPREFIX={folder / 'pycache'}")
+    python = shlex.join(
+        ["env", "-u", "PYTHONDONTWRITEBYTECODE", *variables, sys.executable, "-P", "-m", "crane_mirrors"]
+    )
+    script.write_text(f'#!/bin/sh\nexec {python} "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 @dataclass(frozen=True, slots=True)

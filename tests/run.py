@@ -15,12 +15,12 @@ Then the tests run in a network namespace that has nothing but loopback, so that
 even by mistake. That takes Linux and root; elsewhere they run in the machine's own network. The tests that install
 the project are no exception: they take their wheels from the wheelhouse, so one run of pytest holds all tests.
 
-Steps 2 and 3 are done once, and again when pyproject.toml or the Pythons of the machine have changed. Delete
+Steps 2 and 3 are done once, and again when pyproject.toml, this file or the Pythons of the machine have changed. Delete
 `.venv-test` to start afresh.
 """
 
-# This file has to be understood by old Pythons too, as far as the line that turns them away. Hence no
-# `from __future__ import annotations` (3.7) and nothing newer.
+# Python 3.6 has to parse this file, so that it reaches the line that turns old Pythons away: nothing newer in here,
+# not even `from __future__ import annotations`.
 import argparse
 import ctypes
 import fcntl
@@ -37,9 +37,7 @@ from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit(
-        "tests/run.py needs Python 3.11 or newer, and {} is Python {}.{}".format(
-            sys.executable, *sys.version_info[:2]
-        )
+        "tests/run.py needs Python 3.11 or newer, and {} is Python {}.{}".format(sys.executable, *sys.version_info[:2])
     )
 
 import tomllib
@@ -110,8 +108,8 @@ def interpreters() -> list[str]:
         for path in sorted(folder.glob("python3*"))
         if re.fullmatch(r"python3(\.\d+)?", path.name) and os.access(path, os.X_OK)
     ]
-    found = {answer for path in [Path(sys.executable), *candidates] if (answer := asked(path))}
-    return sorted(found, key=lambda line: [int(part) for part in line.split()[0].split(".")])
+    found = {asked(path) for path in [Path(sys.executable), *candidates]}
+    return sorted(found - {""}, key=lambda line: [int(part) for part in line.split()[0].split(".")])
 
 
 def asked(python: Path) -> str:
@@ -129,7 +127,8 @@ def prepare_environment() -> None:
     """Make `.venv-test` with its wheelhouse, unless the one that is there still fits."""
     pythons = "\n".join(interpreters())
     project = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
-    facts = hashlib.sha256(f"{PROJECT}\n{sys.version}\n{pythons}\n{project}".encode()).hexdigest()
+    recipe = Path(__file__).read_text(encoding="utf-8")
+    facts = hashlib.sha256("\n".join([str(PROJECT), sys.version, pythons, project, recipe]).encode()).hexdigest()
     stamp = ENVIRONMENT / "stamp"
     if stamp.exists() and stamp.read_text(encoding="ascii") == facts:
         return
@@ -137,12 +136,12 @@ def prepare_environment() -> None:
         sys.exit("tests/run.py: this Python cannot make virtual environments; on Debian: apt-get install python3-venv")
     say(f"preparing {ENVIRONMENT.name}")
     call(sys.executable, "-m", "venv", "--clear", ENVIRONMENT)
-    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check"]
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
     # A newer pip than the one that came with this Python is what can work for a newer Python.
     call(*pip, "install", "--quiet", "--upgrade", "pip", "--editable", ".[test]")
     table = tomllib.loads(project)
-    # pipx brings a pip of its own up to date
-    wanted = ["pip", *table["build-system"]["requires"], *table["project"]["dependencies"]]
+    # Nobody declares these two: pipx updates the pip it works with, and hatchling asks for editables when it runs.
+    wanted = ["pip", "editables", *table["build-system"]["requires"], *table["project"]["dependencies"]]
     for line in pythons.splitlines():
         version, path = line.split(maxsplit=1)
         say(f"filling the wheelhouse for Python {version}")

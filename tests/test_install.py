@@ -6,6 +6,7 @@ No network: whatever is installed beside it comes from the wheelhouse that `test
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,11 +93,12 @@ def test_pip_install_from_the_source_tree(
 ) -> None:
     """`pip install .` copies the package; an editable install runs, and reads the catalogue of, the source tree."""
     environment = tmp_path / "environment"
+    source = shutil.copytree(shipped.source, tmp_path / "source")  # its own, for an editable install writes into it
     run(python, "-m", "venv", environment)
-    run(environment / "bin" / "pip", "install", *(["--editable"] if editable else []), shipped.source)
+    run(environment / "bin" / "pip", "install", *(["--editable"] if editable else []), source)
     assert_works(run, environment / "bin" / "crane-mirrors", environment, python)
     where = run(environment / "bin" / "python", "-c", "import crane_mirrors; print(crane_mirrors.__file__)")
-    assert Path(where).is_relative_to(shipped.source if editable else environment)
+    assert Path(where).is_relative_to(source if editable else environment)
     assert bool(list(environment.rglob("mirrors.yaml"))) is not editable
 
 

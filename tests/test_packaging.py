@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import email
+import re
+import sys
 import tarfile
-import tomllib
 import zipfile
 from email.message import Message
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,6 @@ import crane_mirrors
 
 VERSION = crane_mirrors.__version__
 INFO = f"crane_mirrors-{VERSION}.dist-info"
-TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def sdist(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def metadata(wheel: dict[str, bytes]) -> Message:
-    return email.message_from_bytes(wheel[f"{INFO}/METADATA"])
+    return email.message_from_string(wheel[f"{INFO}/METADATA"].decode())
 
 
 def files(folder: Path, *below: str) -> set[str]:
@@ -81,11 +83,32 @@ def test_metadata(metadata: Message, field: str, value: str) -> None:
     assert metadata.get_all(field) == [value]
 
 
-def test_metadata_requires_what_the_project_declares(metadata: Message) -> None:
-    """A user gets the four dependencies and no tool of the tests; those are in one extra."""
-    required = {line.lower() for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line}
-    assert required == set(TABLE["dependencies"])
+def imported(source: Path) -> set[str]:
+    """Name the distributions that have the modules that the package imports, wherever in its code it does."""
+    modules: set[str] = set()
+    for path in (source / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules.add(node.module)
+    foreign = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - {"crane_mirrors"}
+    homes = packages_distributions()
+    return {home.lower() for module in foreign for home in homes.get(module, [module])}
+
+
+def test_metadata_requires_what_the_package_imports(metadata: Message, shipped: Shipped) -> None:
+    """A user gets all that the code imports, and no tool of the tests: those are in the one extra."""
+    lines = metadata.get_all("Requires-Dist", [])
+    required, extra = ({name(line) for line in lines if ("extra ==" in line) is of_extra} for of_extra in (False, True))
+    assert imported(shipped.source) <= required
+    assert required.isdisjoint(extra)
     assert metadata.get_all("Provides-Extra") == ["test"]
+
+
+def name(requirement: str) -> str:
+    """Give the name that a requirement starts with, in lower case."""
+    return re.split(r"[^\w-]", requirement.lower())[0]
 
 
 def test_metadata_carries_the_readme(metadata: Message) -> None:

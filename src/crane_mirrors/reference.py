@@ -55,7 +55,7 @@ _compiled = functools.cache(re.compile)
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository in its one spelling; raises InvalidReference for any other (`parse` takes them all; `str()` gives it)."""
+    """A repository, fully qualified; raises InvalidReference for any other spelling (`parse` takes all)."""
 
     registry: str
     path: str
@@ -63,7 +63,7 @@ class Repository:
     def __post_init__(self) -> None:
         canonical = _canonical_registry(self.registry)
         if canonical != self.registry:
-            raise _invalid("registry", self.registry, f"write {canonical!r}")
+            raise _invalid("registry", self.registry, f"write {canonical[:100]!r}")
         if len(self.path) > _LONGEST_PATH or not _compiled(_PATH).fullmatch(self.path):
             raise _invalid("repository path", self.path, _fault_of_path(self.path))
         if canonical == _DOCKER_HUB and "/" not in self.path:
@@ -98,7 +98,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A repository with a tag, a digest, both or neither; `str()` is fully qualified. Raises InvalidReference."""
+    """A repository with a tag, a digest, both or neither; raises InvalidReference for an invalid one."""
 
     repository: Repository
     tag: str | None = None
@@ -229,9 +229,8 @@ def _canonical_registry(text: str) -> str:
 def _is_ipv6(host: str) -> bool:
     left, gap, right = host[1:-1].partition("::")
     groups = [group for half in (left, right) if half for group in half.split(":")]
-    right_count = len(groups) < 8 if gap else len(groups) == 8
     hexadecimal = all(0 < len(group) <= 4 and not group.strip(_HEX_DIGITS) for group in groups)
-    return host[0] == "[" and host[-1] == "]" and right_count and hexadecimal
+    return host[0] + host[-1] == "[]" and hexadecimal and (len(groups) < 8 if gap else len(groups) == 8)
 
 
 def _fault_of_path(path: str) -> str:

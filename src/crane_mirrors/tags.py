@@ -52,7 +52,7 @@ def ci_tag(*, branch: str | None = None, commit: str | None = None, pr: int | No
         return _branch_tag(branch, commit)
     if commit is not None:
         raise InvalidInput("a commit alone makes no tag: give its branch or its pull request too")
-    raise InvalidInput("no tag can be made: give a branch, a branch and a commit, or a pull request and a commit")
+    raise InvalidInput("nothing to make a tag from: give a branch, or a pull request and its commit")
 
 
 def _branch_tag(branch: str, commit: str | None) -> str:

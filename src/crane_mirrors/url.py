@@ -18,10 +18,11 @@ __all__ = ["URL", "decode", "encode"]
 
 _PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418, "oci": 443}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])"
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029]")
+_NAME = rf"{_LABEL}(?:\.{_LABEL})*"
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/@:+,=-]*")
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PARTS = re.compile(r"([^/?#]*)([^?#]*)(?:\?([^#]*))?")
 _SCP = re.compile(r"(?:[A-Za-z0-9._-]+@)([A-Za-z0-9._-]+):(?!//)(.+)")
 
 
@@ -72,7 +73,7 @@ class URL:
         'ssh://github.com/gocrane/crane.git'
         """
         if len(text) > 8192:
-            raise InvalidURL(f"invalid URL {shown(text)}: more than 8192 characters")
+            raise InvalidURL(f"invalid URL {_safe(text)}: more than 8192 characters")
         if _FORBIDDEN.search(text):
             raise InvalidURL(
                 f"invalid URL {_safe(text)}: spaces, quotes, braces and control characters are not allowed"
@@ -84,17 +85,15 @@ class URL:
         scheme = scheme.lower()
         if not mark or scheme not in _PORTS:
             raise InvalidURL(f"invalid URL {_safe(text)}: it must begin with one of {', '.join(_PORTS)} and '://'")
-        rest = rest.partition("#")[0]
-        address, slash, path = rest.partition("/")
-        address, question, query = address.partition("?") if not slash else (address, "", "")
-        path, _, query = path.partition("?") if not question else (path, "", query)
+        parts = _PARTS.match(rest)
+        assert parts is not None  # it matches the empty string too
+        address, path, query = parts.groups("")
         try:
             host, port = _authority(address.rpartition("@")[2], scheme)
+            _check_path(path)
         except ValueError as error:
             raise InvalidURL(f"invalid URL {_safe(text)}: {error}") from None
-        path = "/" + path.rstrip("/") if path.rstrip("/") else ""
-        decode(path)
-        return cls(scheme, host, port, path, query)
+        return cls(scheme, host, port, path.rstrip("/"), query)
 
     @property
     def authority(self) -> str:
@@ -130,12 +129,39 @@ def _authority(address: str, scheme: str) -> tuple[str, int | None]:
     except UnicodeError:
         host = ""
     host = host.lower().removesuffix(".")
-    if len(host) > 253 or not re.fullmatch(_HOST, host):
+    host = _ipv6(host) if host[:1] == "[" else host
+    if len(host) > 253 or not (host[:1] == "[" or re.fullmatch(_NAME, host)):
         raise ValueError("no valid host name")
     if port and not (len(port) <= 5 and 1 <= int(port) <= 65535):
         raise ValueError("the port must be from 1 to 65535")
     return host, int(port) if port and int(port) != _PORTS[scheme] else None
 
 
+def _ipv6(host: str) -> str:
+    from ipaddress import IPv6Address
+
+    try:
+        # An address has many spellings; a zone ("%eth0") means something on one machine only.
+        return f"[{IPv6Address(host[1:-1])}]" if host[-1] == "]" and "%" not in host else ""
+    except ValueError:
+        return ""
+
+
+def _check_path(path: str) -> None:
+    if _BROKEN.search(path):
+        raise ValueError("broken percent-encoding: '%' must be followed by two hex digits")
+    try:
+        plain = unquote(path, errors="strict") if "%" in path else path
+    except UnicodeDecodeError:
+        raise ValueError("the percent-encoded bytes are not UTF-8") from None
+    if "/." in plain and any(part in (".", "..") for part in plain.split("/")):
+        # Clients take them away (RFC 3986, section 5.2.4), and then it is another address.
+        raise ValueError("'.' and '..' are not allowed as parts of the path")
+
+
 def _safe(text: str) -> str:
-    return shown(re.sub(r"//[^/@]*@", "//…@", text[:8192]))
+    # A password may hold anything, so all before the last "@" could be one, in what is no URL even more so.
+    scheme = re.match("[A-Za-z][A-Za-z0-9+.-]*://|", text)
+    start = scheme[0] if scheme else ""
+    _, at, rest = text[len(start) :].rpartition("@")
+    return shown(f"{start}…@{rest}" if at else text)

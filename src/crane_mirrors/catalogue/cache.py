@@ -9,6 +9,7 @@ renamed, and a failure to read or write one is never an error.
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ __all__ = ["code_stamp", "load", "store"]
 
 KEEP = 16
 """How many cache files are kept; older ones are removed when a new one is written."""
+
+MAX_BYTES = 256 * 2**20
+_SUFFIX, _NEW = ".catalogue", ".new-"
 
 
 def code_stamp(*folders: str) -> bytes:
@@ -41,12 +45,26 @@ def load(folder: str, maker: bytes, sources: Sources) -> bytes | None:
     try:
         if not _private(os.lstat(folder)):
             return None
-        with open(_path(folder, head), "rb") as file:
-            if not _private(os.fstat(file.fileno())) or file.read(len(head)) != head:
-                return None
-            checksum, compiled = file.read(8), file.read()
+        # What stands in a file's place may be a pipe, which must not keep anybody waiting.
+        handle = os.open(_path(folder, head), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        return _read(handle, head)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+
+
+def _read(handle: int, head: bytes) -> bytes | None:
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or not _private(status) or status.st_size > MAX_BYTES:
+        return None
+    with open(handle, "rb", closefd=False) as file:
+        if file.read(len(head)) != head:
+            return None
+        checksum, compiled = file.read(8), file.read()
     return compiled if checksum == _checksum(compiled) else None
 
 
@@ -59,7 +77,7 @@ def store(folder: str, maker: bytes, sources: Sources, compiled: bytes) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if not _private(os.lstat(folder)):
             return
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=_NEW)
         try:
             with open(handle, "wb") as file:
                 file.write(head + _checksum(compiled) + compiled)
@@ -81,7 +99,7 @@ def _head(maker: bytes, sources: Sources) -> bytes:
 
 
 def _path(folder: str, head: bytes) -> str:
-    return os.path.join(folder, f"{zlib.crc32(head):08x}.catalogue")
+    return os.path.join(folder, f"{zlib.crc32(head):08x}{_SUFFIX}")
 
 
 def _checksum(compiled: bytes) -> bytes:
@@ -94,6 +112,8 @@ def _private(status: os.stat_result) -> bool:
 
 def _prune(folder: str) -> None:
     with os.scandir(folder) as found:
-        files = sorted((entry for entry in found if entry.is_file()), key=lambda entry: -entry.stat().st_mtime)
-    for entry in files[KEEP:]:
+        # A library's caller may have named a folder with files of their own.
+        ours = [entry for entry in found if entry.name.endswith(_SUFFIX) or entry.name.startswith(_NEW)]
+    ours = [entry for entry in ours if entry.is_file(follow_symlinks=False)]
+    for entry in sorted(ours, key=lambda entry: -entry.stat().st_mtime)[KEEP:]:
         os.unlink(entry.path)

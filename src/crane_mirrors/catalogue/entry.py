@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from crane_mirrors.errors import InvalidCatalogue, InvalidInput, InvalidURL
+from crane_mirrors.model import shown
 from crane_mirrors.reference import Repository
 
 if TYPE_CHECKING:
@@ -94,21 +96,29 @@ class Entry:
         """Write the entry as one line, the origin's place first; no field of a checked entry holds a separator."""
         head = [self.kind, self.name, self.default_tag, self.synced, " ".join(self.aliases), " ".join(self.platforms)]
         places = [
-            (place.name, str(place.location), place.host_kind, place.page, place.source)
+            (place.name, str(place.location), place.host_kind, place.page, _quoted(place.source))
             for place in (self.origin, *self.mirrors)
         ]
         return _RECORD.join(_FIELD.join(field or "" for field in record) for record in (head, *places))
 
     @classmethod
     def from_row(cls, row: str) -> Entry:
-        """Read what ``to_row`` wrote."""
+        """Read what ``to_row`` wrote. Raises InvalidCatalogue for anything else."""
+        try:
+            return cls._from_row(row)
+        except (ValueError, IndexError, InvalidInput):
+            # Only a cache file that somebody made on purpose comes to this: its checksum fits.
+            raise InvalidCatalogue(("the cache of compiled catalogues is damaged: remove its folder",)) from None
+
+    @classmethod
+    def _from_row(cls, row: str) -> Entry:
         head, *records = row.split(_RECORD)
         kind, name, default_tag, synced, aliases, platforms = head.split(_FIELD)
         places: list[Place] = []
         for record in records:
             word, text, host_kind, page, source = record.split(_FIELD)
             location = location_of(cast("Kind", kind), text)
-            places.append(Place(word, location, host_kind, page or None, source, not places))
+            places.append(Place(word, location, host_kind, page or None, _unquoted(source), not places))
         return cls(
             cast("Kind", kind),
             name,
@@ -122,14 +132,17 @@ class Entry:
 
 
 def location_of(kind: Kind, text: str) -> Repository | URL | Prefix:
-    """Read a location as a catalogue writes it. Raises InvalidReference or InvalidURL.
+    """Read a location as a catalogue writes it, in its one spelling. Raises InvalidReference or InvalidURL.
 
-    >>> location_of("image", "docker.io/*")
-    'docker.io/*'
+    >>> location_of("image", "index.docker.io/*"), location_of("raw", "https://Proxy.example:443/https://x.example/*")
+    ('docker.io/*', 'https://proxy.example/https://x.example/*')
     """
     if text.endswith("/*"):
-        _ = location_of(kind, text[:-1] + "x")
-        return Prefix(text)
+        # Two components, so that Docker Hub does not put "library/" before them.
+        below = str(location_of(kind, f"{text[:-2]}/x/x"))
+        if not below.endswith("/x/x"):
+            raise InvalidURL(f"{shown(text)} has a fragment, so nothing can be under it")
+        return Prefix(f"{below[:-4]}/*")
     if kind == "image":
         return Repository.parse(text)
     from crane_mirrors.url import URL
@@ -148,3 +161,20 @@ def key_of(location: Repository | URL | Prefix) -> str:
     if isinstance(location, Prefix):
         return location.head.partition("://")[2] or location.head
     return location.place.removesuffix(".git")
+
+
+def _quoted(source: str) -> str:
+    """Write the name of a file, which can hold anything but NUL, without what separates rows and fields.
+
+    >>> _quoted("a%\\n.yaml"), _unquoted("a%25%0a.yaml")
+    ('a%25%0a.yaml', 'a%\\n.yaml')
+    """
+    return "".join(f"%{ord(char):02x}" if char < " " or char == "%" else char for char in source)
+
+
+def _unquoted(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote
+
+    return unquote(text)

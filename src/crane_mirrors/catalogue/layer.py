@@ -121,7 +121,7 @@ class _Reader:
                     self.problems.add(node.at, f"'{key}' is missing")
                 return None
         location = self._parsed(items[key], lambda text: _location(kind, text))
-        page = self._parsed(items.get("page"), lambda text: str(_web(URL.parse(text))))
+        page = self._parsed(items.get("page"), _page)
         host_kind = self._parsed(items.get("host_kind"), lambda text: hosts.kind_named(text).name)
         if location is None:
             return None
@@ -137,7 +137,7 @@ class _Reader:
             return {}
         for key in node.items:
             if key not in known:
-                hint = nearest(key, sorted(known))
+                hint = "" if self.problems.full else nearest(key, sorted(known))
                 self.problems.add(node.keys[key], f"unknown key: {hint}")
         return {key: value for key, value in node.items.items() if key in known}
 
@@ -195,18 +195,29 @@ def _matching(text: str, grammar: str, what: str) -> str:
     return text
 
 
-def _web(url: URL) -> URL:
+def _web(text: str) -> URL:
+    url = URL.parse(text)
     if url.scheme not in ("http", "https"):
         raise InvalidInput(f"invalid URL {shown(str(url))}: a catalogue holds http and https addresses")
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        raise InvalidInput(f"invalid URL {shown(str(url))}: it must not hold a user or a password")
     return url
+
+
+def _page(text: str) -> str:
+    _web(text)
+    # As written: a page may need its trailing slash or its fragment.
+    return text
 
 
 def _location(kind: Kind, text: str) -> Repository | URL | Prefix:
     location = location_of(kind, text)
     if kind == "raw" and not isinstance(location, Prefix):
-        raise InvalidInput(f"{shown(text)} must end in '/*': single files come with their Git repository")
-    if isinstance(location, URL):
-        return _web(location)
-    if isinstance(location, Prefix) and kind != "image":
-        _web(URL.parse(location.head + "/x"))
+        raise InvalidInput(f"{shown(str(location))} must end in '/*': single files come with their Git repository")
+    if kind != "image":
+        _web(text)
+        if "#" in text:
+            raise InvalidInput(f"invalid URL {shown(str(location))}: a fragment ('#…') is not allowed")
+    if "*" in str(location).removesuffix("/*"):
+        raise InvalidInput(f"invalid place {shown(str(location))}: '*' can only be its whole last part")
     return location

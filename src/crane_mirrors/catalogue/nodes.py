@@ -68,13 +68,14 @@ def read_nodes(file: str, data: bytes, problems: Problems) -> Node | None:
     if len(data) > MAX_BYTES:
         problems.add(file, f"larger than {MAX_BYTES // 2**20} MiB")
         return None
+    data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
         # All before the bad byte is valid, and a column counts characters.
-        lines = data[: error.start].decode("utf-8-sig").split("\n")
-        at = At(file, len(lines), len(lines[-1]) + 1)
-        problems.add(at, f"not UTF-8: byte 0x{data[error.start]:02x}")
+        lines = data[: error.start].decode().split("\n")
+        bad = At(file, len(lines), len(lines[-1]) + 1)
+        problems.add(bad, f"not UTF-8: byte 0x{data[error.start]:02x}")
         return None
     try:
         return _Composer(file, problems).compose(_events(text))

@@ -9,7 +9,7 @@ from crane_mirrors.errors import InvalidCatalogue
 
 __all__ = ["At", "Problems"]
 
-LIMIT = 100
+LIMIT = 1000
 
 
 class At(NamedTuple):
@@ -35,19 +35,33 @@ class At(NamedTuple):
 
 @dataclass(slots=True)
 class Problems:
-    """A growing list of messages; what comes after the hundredth is only counted."""
+    """A growing list of one-line messages; what comes after the thousandth is only counted, by file."""
 
     lines: list[str] = field(default_factory=list)
-    count: int = 0
+    more: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether a message would only be counted, so that nobody need work one out."""
+        return len(self.lines) >= LIMIT
 
     def add(self, at: At | str, message: str) -> None:
         """Note one problem; ``at`` without a position is the name of a file."""
-        self.count += 1
-        if self.count <= LIMIT:
-            self.lines.append(f"{at}{message}" if isinstance(at, At) else f"{at}: {message}")
+        if self.full:
+            file = at.file if isinstance(at, At) else at
+            self.more[file] = self.more.get(file, 0) + 1
+        else:
+            self.lines.append(_printable(f"{at}{message}" if isinstance(at, At) else f"{at}: {message}"))
 
     def raise_any(self) -> None:
         """Raise InvalidCatalogue if there is any problem."""
         if self.lines:
-            rest = self.count - len(self.lines)
-            raise InvalidCatalogue((*self.lines, *([f"… and {rest} more problems"] if rest else [])))
+            more = [_printable(f"{file}: and {count} more problems") for file, count in self.more.items()]
+            raise InvalidCatalogue((*self.lines, *more))
+
+
+def _printable(line: str) -> str:
+    # The name of a file can hold anything but NUL.
+    if line.isprintable():
+        return line
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -28,17 +27,17 @@ def run(arguments: Sequence[str]) -> int:
     # A locale that lacks a character must not turn an answer into a traceback.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
+    code = 0
     try:
         code = _invoke(list(arguments))
         sys.stdout.flush()
-        return code
     except BrokenPipeError:
         # Whoever reads has enough: `| head -1` is not an error.
-        _drop_output()
-        return 0
+        _drop(1)
     except OSError as error:
-        _drop_output()
+        _drop(1)
         return _fail(f"cannot write the output: {(error.strerror or str(error)).lower()}", FileFailed.exit_code)
+    return code
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -53,8 +52,10 @@ def _invoke(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as help_wanted:
-        with suppress(OSError):
+        try:
             click.echo(help_wanted.format_message(), err=True)
+        except OSError:
+            _drop(2)
         return 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else PROGRAM
@@ -76,5 +77,6 @@ def _fail(message: str, code: int, where: str = PROGRAM) -> int:
     return code
 
 
-def _drop_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def _drop(descriptor: int) -> None:
+    """Let what is still buffered for an output go nowhere: Python would fail at its very end to write it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

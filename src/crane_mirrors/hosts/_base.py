@@ -53,13 +53,16 @@ class HostKind:
 
     def find(self, url: URL) -> Found | None:
         """Say which repository or file a URL names; None when it is neither, an issue's page for example."""
-        # The port of ssh and of Git's own protocol says nothing about where the pages are.
-        where = url.place if url.scheme in ("http", "https") else url.host + url.path
-        return Found(where.removesuffix(".git"))
+        return Found((server_of(url) + url.path).removesuffix(".git"))
 
     def claims(self, host: str) -> bool:
         """Tell whether a host name is one of this kind's own."""
         return any(host == name or (name[:2] == "*." and host.endswith(name[1:])) for name in self.domains)
+
+
+def server_of(url: URL) -> str:
+    """Name the server that has a repository's pages: the port of ssh and of Git's own protocol says nothing of it."""
+    return url.authority if url.scheme in ("http", "https") else url.host
 
 
 def file_in(repository: str, ref: str, path: Sequence[str], *, page: bool = False) -> Found | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crane_mirrors.errors import NoRoute
-from crane_mirrors.hosts._base import Found, HostKind, file_in
+from crane_mirrors.hosts._base import Found, HostKind, file_in, server_of
 from crane_mirrors.model import shown
 from crane_mirrors.url import encode
 
@@ -42,10 +42,11 @@ class Coding(HostKind):
 
     def find(self, url: URL) -> Found | None:
         """Read clone URLs, the pages of public repositories, and raw and page URLs of files."""
-        team = url.host.removesuffix(".coding.net")
-        match url.segments if team != "e" else ("clone", *url.segments):
-            case ("clone", team, project, repo):
-                return Found(f"e.coding.net/{team}/{project}/{repo.removesuffix('.git')}")
+        team, dot, domain = server_of(url).partition(".")
+        if dot + domain != ".coding.net" or team == "e":
+            # Clone URLs, or a company's own Coding, of whose files nothing is known.
+            return super().find(url)
+        match url.segments:
             case ("p", project, "d", repo, "git", "raw", ref, *path):
                 return file_in(f"e.coding.net/{team}/{project}/{repo}", ref, path)
             case ("public", project, repo, "git", "files", ref, *path) if path:
@@ -57,7 +58,7 @@ class Coding(HostKind):
 
 def _parts(clone: URL) -> tuple[str, str, str]:
     parts = clone.segments
-    if clone.host != "e.coding.net" or len(parts) != 3:
+    if clone.authority != "e.coding.net" or len(parts) != 3:
         raise NoRoute(
             f"{clone} is not of the form https://e.coding.net/TEAM/PROJECT/REPO.git, so its raw files are unknown"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crane_mirrors.hosts._base import Found, HostKind, file_in, split_ref
+from crane_mirrors.hosts._base import Found, HostKind, file_in, server_of, split_ref
 from crane_mirrors.url import encode
 
 if TYPE_CHECKING:
@@ -21,18 +21,18 @@ class Gitee(HostKind):
 
     def raw_url(self, clone: URL, ref: Ref, path: FilePath) -> str:
         """Build ``gitee.com/OWNER/REPO/raw/REF/PATH``."""
-        return f"https://{clone.place.removesuffix('.git')}/raw/{encode(str(ref))}/{encode(str(path))}"
+        return f"{clone.scheme}://{clone.place.removesuffix('.git')}/raw/{encode(str(ref))}/{encode(str(path))}"
 
     def file_page(self, clone: URL, ref: Ref, path: FilePath) -> str:
         """Build ``gitee.com/OWNER/REPO/blob/REF/PATH``."""
-        return f"https://{clone.place.removesuffix('.git')}/blob/{encode(str(ref))}/{encode(str(path))}"
+        return f"{clone.scheme}://{clone.place.removesuffix('.git')}/blob/{encode(str(ref))}/{encode(str(path))}"
 
     def find(self, url: URL) -> Found | None:
         """Read clone URLs, pages of repositories and trees, and raw and page URLs of files."""
         if len(url.segments) < 2:
             return None
         owner, repo, *rest = url.segments
-        repository = f"gitee.com/{owner}/{repo.removesuffix('.git')}"
+        repository = f"{server_of(url)}/{owner}/{repo.removesuffix('.git')}"
         match rest:
             case []:
                 return Found(repository)

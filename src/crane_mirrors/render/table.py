@@ -6,7 +6,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Sequence
 
     from crane_mirrors.render._result import Result, Terminal
 
@@ -16,7 +16,10 @@ _GAP = 2
 
 
 def render(result: Result, terminal: Terminal) -> str:
-    """Write columns where they fit, otherwise a block for each row whose last cell the terminal may wrap itself."""
+    """Write a line for each row where that fits; otherwise the last cell, an address, gets a line of its own.
+
+    A line that is still too long is left to the terminal, which wraps it without putting a break into it.
+    """
     from rich.console import Console
 
     buffer = StringIO()
@@ -31,31 +34,30 @@ def render(result: Result, terminal: Terminal) -> str:
         _environ={},
     )
     mark = ("\u25b8 " if terminal.unicode else "* ") if result.marked else ""
-    rows = [result.header, *result.cells]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    fits = len(mark) + sum(widths) + _GAP * (len(widths) - 1) <= terminal.width
-    (_columns if fits else _blocks)(console, result, mark, widths)
+    for number, (line, below) in enumerate(_lines(result, terminal.width - len(mark))):
+        best = number == 1 and result.marked
+        style = "bold green" if best else "bold" if number == 0 else ""
+        console.print((mark if best else " " * len(mark)) + line, style=style, soft_wrap=True)
+        if below:
+            console.print(" " * (len(mark) + _GAP) + below, style=style, soft_wrap=True)
     return buffer.getvalue()
 
 
-def _columns(console: Console, result: Result, mark: str, widths: list[int]) -> None:
-    gap = " " * _GAP
-    for number, row in enumerate([result.header, *result.cells]):
-        cells = gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        best = number == 1 and result.marked
-        lead = mark if best else " " * len(mark)
-        console.print(lead + cells, style=_style(number, best=best), soft_wrap=True)
+def _lines(result: Result, width: int) -> list[tuple[str, str]]:
+    """Give a line for each row and, where not all rows fit, the last cell for the line below it."""
+    rows = [result.header, *result.cells]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if _total(widths) <= width:
+        return [(_joined(row, widths), "") for row in rows]
+    first = widths[:-1]
+    if _total(first) > width:
+        first = [0] * len(first)
+    return [(_joined(row[:-1], first), row[-1]) for row in rows]
 
 
-def _blocks(console: Console, result: Result, mark: str, _widths: list[int]) -> None:
-    for number, row in enumerate(result.cells, start=1):
-        best = number == 1 and result.marked
-        *head, last = row
-        console.print(
-            (mark if best else " " * len(mark)) + " ".join(head), style=_style(number, best=best), soft_wrap=True
-        )
-        console.print(last, soft_wrap=True)
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
 
 
-def _style(number: int, *, best: bool) -> str:
-    return "bold green" if best else "bold" if number == 0 else ""
+def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return (" " * _GAP).join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
