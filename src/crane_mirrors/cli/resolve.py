@@ -25,6 +25,9 @@ __all__ = ["command"]
 MAX_LINE = 2**20
 """The longest line that is read from the standard input, in bytes."""
 
+SUGGESTIONS = 10
+"""How many errors of one call say what there is instead: with many entries that takes longer than all else."""
+
 
 @click.command("resolve")
 @click.argument("strings", metavar="STRING...", nargs=-1, required=True)
@@ -51,13 +54,19 @@ def command(settings: Settings, strings: tuple[str, ...]) -> int:
 def _outcomes(catalogue: Catalogue, settings: Settings, strings: Iterable[str]) -> Iterator[Outcome]:
     from crane_mirrors.resolve.strings import resolve_string
 
-    choice = settings.choice
+    choice, failed = settings.choice, 0
+    images = urls = settings
+    if settings.field in ("reference", "url"):
+        # Strings of all kinds come in, so both mean the address that comes out.
+        images, urls = settings._replace(field="reference"), settings._replace(field="url")
     for text in _texts(strings):
         try:
             if isinstance(text, InvalidInput):
                 raise text
-            yield result_of(settings, "resolve", resolve_string(catalogue, text, choice)) if text else None
+            found = resolve_string(catalogue, text, choice, suggest=failed < SUGGESTIONS) if text else None
+            yield found and result_of(images if found.kind == "image" else urls, "resolve", found)
         except CraneMirrorsError as error:
+            failed += 1
             yield error
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crane_mirrors.cli._settings import Settings
     from crane_mirrors.model import Kind
     from crane_mirrors.resolve.routes import Choice
-    from crane_mirrors.rewrite.engine import Index
+    from crane_mirrors.rewrite.index import Index
 
 __all__ = ["command"]
 

@@ -10,7 +10,8 @@ from crane_mirrors.rewrite.engine import blocks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from crane_mirrors.rewrite.engine import Block, Index
+    from crane_mirrors.rewrite.engine import Block
+    from crane_mirrors.rewrite.index import Index
 
 __all__ = ["Change", "changes", "has_changes", "unified_diff"]
 

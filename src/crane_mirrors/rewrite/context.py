@@ -30,7 +30,7 @@ _WORD_END = rb"(?![\w/@-]|[.:]\w)"  # not the start of another name
 
 @cache
 def _right_words() -> re.Pattern[bytes]:
-    """Match what stands after a name and says what it is: a link (1), a word for repository (2) or image (3)."""
+    """Match what says after a name what it is: a link (1), a word for repository (2) or image (3)."""
     return re.compile(
         rb"[\"'`*]{0,3}(?:(\][(\[])"
         rb"|[ \t]?(?:(repo(?:s|sitory)?" + _WORD_END + rb"|\xe4\xbb\x93\xe5\xba\x93)"
@@ -41,7 +41,7 @@ def _right_words() -> re.Pattern[bytes]:
 
 @lru_cache(maxsize=4096)
 def _word_mark(separator: bytes, word: bytes) -> Mark | None:
-    """Say what a word before a name makes of it; None means that `repository:` stands there, which needs a look."""
+    """Say what a word before a name makes of it; None for `repository:`, which needs a second look."""
     key = word.lower().lstrip(b"-")
     if not separator:
         if word == b"FROM" or key in (b"image", b"images", b"container"):
@@ -61,7 +61,7 @@ def _word_mark(separator: bytes, word: bytes) -> Mark | None:
 
 
 def _yaml_parent_mark(text: bytes, start: int) -> Mark:
-    """Say what `repository: owner/name` is: a checkout's input under `with:`, else an image as in Helm values.
+    """Say what `repository: owner/name` is: a checkout's input under `with:`, else an image (Helm).
 
     Stops at a `/`: only text without one is sure to be the same after a rewriting as before it.
     """

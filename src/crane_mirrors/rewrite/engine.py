@@ -1,4 +1,4 @@
-"""Find and replace, in any bytes, the names that a catalogue knows, at a speed that does not depend on its size.
+"""Find and replace, in any bytes, the names in a catalogue, at a speed that does not depend on its size.
 
 Two passes of `re` over each chunk yield the few words that could be a name: `://host` forwards, and the
 segment before a word's first `/` backwards. One set lookup throws out nearly all of them; grammar.py
@@ -7,98 +7,31 @@ delimits the rest exactly, and the index says what to put in their place.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from crane_mirrors.rewrite import context, grammar
 from crane_mirrors.rewrite.context import Mark
-from crane_mirrors.rewrite.grammar import LOOK_AHEAD, LOOK_BEHIND, TOKEN_LIMIT
+from crane_mirrors.rewrite.grammar import LOOK_AHEAD, LOOK_BEHIND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+
+    from crane_mirrors.rewrite.index import Index
 
 CHUNK = 1 << 18
 """How many bytes `rewrite_stream` asks for at a time."""
-_CACHED_TOKENS = 1 << 14
-_SEPARATORS = b"=&#:!@"
-_NO_PATH = frozenset([b"/"])  # no first path segment has a slash
-
-Replace: TypeAlias = "Callable[[bytes], bytes | None]"
-
 
 Span: TypeAlias = tuple[int, int, bytes]
 """`(start, end, replacement)`: what to put in the place of `text[start:end]`."""
 
 
-class Index:
-    """What the engine has to know of a catalogue. Immutable once made, apart from its bounded caches.
-
-    `images` are the first segments (registry host without port, or bare owner) of image names; `urls` maps
-    each host of a URL to the first path segments that matter, none meaning all; `repositories` are bare
-    `owner/name` that name a Git repository too. `replace_image` is given a repository without tag or
-    digest, `replace_url` a whole URL or scp-like address; both answer None to leave it as it is, must map
-    their own answers to None, and never answer with blanks or control bytes.
-    """
-
-    __slots__ = ("images", "replace_image", "replace_url", "repositories", "reversed_images", "urls")
-
-    def __init__(
-        self,
-        *,
-        images: Collection[bytes],
-        urls: Mapping[bytes, Collection[bytes]],
-        repositories: Collection[bytes],
-        replace_image: Replace,
-        replace_url: Replace,
-    ) -> None:
-        self.images = frozenset(image.lower() for image in images)
-        self.reversed_images = frozenset(image[::-1] for image in self.images)
-        self.urls = dict.fromkeys(self.images, _NO_PATH)
-        self.urls |= {host.lower(): frozenset(part.lower() for part in parts) for host, parts in urls.items()}
-        self.repositories = frozenset(repositories)
-        self.replace_image = lru_cache(_CACHED_TOKENS)(_image_replacer(replace_image))
-        self.replace_url = lru_cache(_CACHED_TOKENS)(_url_replacer(replace_url))
-
-
-def _image_replacer(replace: Replace) -> Replace:
-    """Wrap `replace` so that it is asked about well-formed names only."""
-
-    def decide(name: bytes) -> bytes | None:
-        if len(name) >= TOKEN_LIMIT or not grammar.is_repository_name(name):
-            return None
-        replacement = replace(name)
-        return None if replacement == name else replacement
-
-    return decide
-
-
-def _url_replacer(replace: Replace) -> Callable[[bytes], tuple[int, bytes] | None]:
-    """Wrap `replace` so that it answers with the number of bytes it replaces, and never sees a password."""
-
-    def decide(raw: bytes) -> tuple[int, bytes] | None:
-        if len(raw) >= TOKEN_LIMIT:
-            return None
-        token = grammar.trimmed(raw)
-        scheme, separator, rest = token.partition(b"://")
-        if separator:
-            authority = rest.replace(b"?", b"/").replace(b"#", b"/").partition(b"/")[0]
-            user, at, _ = authority.rpartition(b"@")
-            if at and (user != b"git" or scheme.lower() != b"ssh"):
-                return None
-        replacement = replace(token)
-        if replacement is None or replacement == token or len(replacement) > LOOK_BEHIND:
-            return None
-        return len(token), replacement
-
-    return decide
-
-
 def spans(text: bytes, index: Index, start: int = 0, stop: int | None = None) -> list[Span]:
-    """Return what to replace, in order and without overlaps, of the names whose first byte is in `[start, stop)`.
+    """Return what to replace, in order, without overlaps, of the names that start in `[start, stop)`.
 
     The bytes before `start` and from `stop` on are context. The result does not depend on where a longer
     text was cut, if there are `LOOK_BEHIND` bytes of context before and `LOOK_AHEAD` after, or all there are.
 
+    >>> from crane_mirrors.rewrite.index import Index
     >>> spans(b"FROM o/n:1", Index(images=[b"o"], urls={}, repositories=[], replace_url=lambda url: None,
     ...     replace_image={b"o/n": b"mirror.example/o/n"}.get))
     [(5, 8, b'mirror.example/o/n')]
@@ -138,27 +71,26 @@ def _image_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int)
         if not plain and not _stands_alone(text, at, tag, star):
             continue
         end = at + len(name)
-        if tag is None and b"." not in first and b":" not in name and _is_repository(text, at, end, index):
-            continue
+        if tag is None and b"." not in first and b":" not in name:
+            marked = context.mark(text, at, end)
+            if marked is Mark.REPOSITORY or (marked is Mark.NONE and _is_ambiguous(text, at, name, index)):
+                continue
         found.append((at, end, replacement))
     return found
 
 
 def _stands_alone(text: bytes, at: int, tag: bytes | None, star: bytes | None) -> bool:
-    """Say whether the image name at `at` is a word of its own, not a piece of a glob, an expansion or a URL."""
+    """Say whether the image name at `at` is a word, not a piece of a glob, an expansion or a URL."""
     before = text[max(0, at - 2) : at]
     starred = before.endswith(b"*")
     if before == b"${" or (star and not starred) or (starred and not star and not tag):
         return False
-    return not grammar.inside_url(text, at, b"=&#,;")
+    return not grammar.inside_url(text, at)
 
 
-def _is_repository(text: bytes, at: int, end: int, index: Index) -> bool:
-    """Say whether a bare `owner/name` without a tag is, or may well be, a Git repository's name."""
-    marked = context.mark(text, at, end)
-    if marked is Mark.NONE and text[at:end] in index.repositories:
-        return not context.in_client_command(text, at)
-    return marked is Mark.REPOSITORY
+def _is_ambiguous(text: bytes, at: int, name: bytes, index: Index) -> bool:
+    """Say whether the name with no telling word directly beside it may as well be a Git repository's."""
+    return name in index.repositories and not context.in_client_command(text, at)
 
 
 def _url_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -> list[Span]:
@@ -178,7 +110,7 @@ def _url_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -
         elif (
             (url := match_url(text, at, at + LOOK_AHEAD))
             and (answer := replace(url[0]))
-            and ((at and text[at - 1] in grammar.PLAIN_BEFORE) or not grammar.inside_url(text, at, _SEPARATORS))
+            and not grammar.inside_url(text, at)
         ):
             found.append((at, at + answer[0], answer[1]))
     return found
@@ -189,7 +121,7 @@ def _container_span(text: bytes, at: int, index: Index) -> list[Span]:
     start = at + len(b"docker://")
     match = grammar.image_name().match(text, start)
     replacement = match and index.replace_image(match[1])
-    if match is None or replacement is None or grammar.inside_url(text, at, _SEPARATORS):
+    if match is None or replacement is None or grammar.inside_url(text, at):
         return []
     return [(start, match.end(1), replacement)]
 
@@ -203,7 +135,7 @@ def _scp_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -
             continue
         url = grammar.url_token().match(text, at, at + LOOK_AHEAD)
         answer = url and index.replace_url(url[0])
-        if answer and not grammar.inside_url(text, at, _SEPARATORS):
+        if answer and not grammar.inside_url(text, at):
             found.append((at, at + answer[0], answer[1]))
     return found
 

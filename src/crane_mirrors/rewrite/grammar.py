@@ -37,21 +37,25 @@ def first_segment() -> re.Pattern[bytes]:
     return re.compile(rb"/(?:[0-9]{1,5}:)?(" + segment + rb")(?=[" + _BEFORE + rb"]|-:|\Z)")
 
 
+_LOWER_HOST = rb"([a-z0-9_]++(?:[.-]++[a-z0-9_]++)*+)"
+_LOWER_SEGMENT = rb"([a-z0-9_%~+-]*+(?:\.++[a-z0-9_%~+-]++)*+)"  # a full stop at its end is the sentence's
+
+
 @cache
 def url_host() -> re.Pattern[bytes]:
     """Match, in lower-case text, `://`, the host (group 1) and the first path segment (group 2)."""
-    return re.compile(rb"://(?:git@)?([a-z0-9._-]++)(?::[0-9]++)?/?+([a-z0-9._%-]*+)")
+    return re.compile(rb"://(?:git@)?" + _LOWER_HOST + rb"(?::[0-9]++)?/?+" + _LOWER_SEGMENT)
 
 
 @cache
 def scp_host() -> re.Pattern[bytes]:
     """Match, in lower-case text, `git@host:owner` with the host (group 1) and the first segment (group 2)."""
-    return re.compile(rb"git@([a-z0-9.-]++):/?+([a-z0-9._%-]++)")
+    return re.compile(rb"git@" + _LOWER_HOST + rb":/?+" + _LOWER_SEGMENT)
 
 
 @cache
 def image_name() -> re.Pattern[bytes]:
-    """Match an image's repository (group 1), its tag or digest or a place for one (2), or a star after it (3)."""
+    """Match an image's repository (group 1), its tag, digest or place for one (2), or a star after it (3)."""
     return re.compile(
         rb"((?>[A-Za-z0-9._-]++(?::[0-9]++)?/[a-z0-9/._-]*[a-z0-9]))"
         rb"(?:(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}+(?![A-Za-z0-9_./-])|:(?=[$<{%*])|@(?:sha256|sha512|[$<{%]))"
@@ -73,18 +77,22 @@ def is_repository_name(name: bytes) -> bool:
     return _repository_name().fullmatch(name) is not None
 
 
+# Expansions in a URL hold no `/`, so that no name can be inside one: then only the bytes directly before a
+# name have to be looked at to see that it is not in a URL.
+_URL_BODY = (
+    rb"(?:[A-Za-z0-9._~:/?#@!*+=%-]++"
+    rb"|&(?!&|(?:quot|lt|gt|apos|nbsp|#3[49]|#x2[27]);)(?:amp;)?"
+    rb"|,(?![\s\"'`)\]}>]|\Z|[\w.\[\]-]{1,64}=|[a-z+]{3,9}://)"
+    rb"|\$\{[^{}\s/]*+\}|\$\([^()\n/]*+\)|\$(?=\w)"
+    rb"|\{\{[^{}\n/]*+\}\}|\{[^{}\s/]*+\}|\([A-Za-z0-9._~:/?#@!*+=%&,-]*+\)|(?<=/)<[\w-]++>"
+    rb"|(?!" + _CJK_PUNCTUATION + rb")[\x80-\xff])++"
+)
+
+
 @cache
 def url_token() -> re.Pattern[bytes]:
-    """Match a whole URL or scp-like address from its first byte, with `${VAR}`, `{{ x }}` and `/<tag>/` in it."""
-    return re.compile(
-        rb"(?:[A-Za-z0-9._~:/?#@!*+=%-]++"
-        rb"|&(?!&|(?:quot|lt|gt|apos|nbsp|#3[49]|#x2[27]);)"
-        rb"|,(?![\s\"'`)\]}>]|\Z|[\w.\[\]-]{1,64}=|[a-z+]{3,9}://)"
-        rb"|\$\{[^{}\s]*+\}|\$\([^()\n]*+\)|\$(?=\w)"
-        rb"|\{\{[^{}\n]*+\}\}|\{[^{}\s]*+\}|\([^()\s]*+\)|(?<=/)<[\w-]++>"
-        rb"|(?!" + _CJK_PUNCTUATION + rb")[\x80-\xff])++"
-        rb"(?![({$^])"
-    )
+    """Match a whole URL or scp-like address, with `${VAR}`, `{{ x }}` and `/<tag>/` in it."""
+    return re.compile(_URL_BODY + rb"(?![({$^])")
 
 
 def trimmed(token: bytes) -> bytes:
@@ -102,12 +110,12 @@ def trimmed(token: bytes) -> bytes:
 
 
 _SCHEMES = (b"https", b"http", b"ssh", b"git", b"docker", b"oci")
-PLAIN_BEFORE = frozenset(b"\n \"'(`<>[\t\r|")
-"""After one of these a name of any kind may start, with no need to look further back."""
+PLAIN_BEFORE = frozenset(b"\n \"'`<>[\t\r|")
+"""After one of these a name may start, with no need to look further back: none occurs in a URL."""
 
 
 def scheme_start(lower: bytes, colon: int) -> int:
-    """Return where the URL whose `://` is at `colon` starts in lower-case text, or -1 if none may start there.
+    """Return where in lower-case text the URL whose `://` is at `colon` starts, -1 if none may.
 
     >>> scheme_start(b"(https://a", 6), scheme_start(b"x/https://a", 7), scheme_start(b"git+https://a", 9)
     (1, -1, 4)
@@ -134,25 +142,32 @@ def may_start_address(text: bytes, start: int) -> bool:
     return start == 0 or _url_boundary().search(text[max(0, start - 4) : start]) is not None
 
 
-def inside_url(text: bytes, start: int, separators: bytes) -> bool:
-    """Say whether what stands at `start`, after one of the `separators`, is part of a URL's query or fragment.
+def inside_url(text: bytes, start: int) -> bool:
+    """Say whether what stands at `start` is part of a URL that starts before it, with a scheme or with a `?`.
 
-    A comma or semicolon ends the look back, unless one stands directly before `start`.
-
-    >>> inside_url(b"https://a.example/?q=o/n", 21, b"="), inside_url(b"--set image=o/n", 12, b"=")
+    >>> inside_url(b"https://a.example/#o/n", 19), inside_url(b"--set image=o/n", 12)
     (True, False)
     """
-    separator = text[start - 1 : start]
-    if start == 0 or separator not in separators:
+    if start == 0 or text[start - 1] in PLAIN_BEFORE or text.startswith(b"](", max(0, start - 2)):
         return False
-    window = text[max(0, start - LOOK_BEHIND) : start][::-1]
-    match = (_reversed_word() if separator in b",;" else _reversed_part()).match(window)
-    return match is not None and (b"//:" in match[0] or b"?" in match[0])
+    line = max(0, start - LOOK_BEHIND, text.rfind(b"\n", max(0, start - LOOK_BEHIND), start) + 1)
+    part = _reversed_part().match(text[line:start][::-1])
+    if part and b"?" in part[0]:
+        return True
+    colon = start
+    for _ in range(8):  # a URL may have others in it
+        colon = text.rfind(b"://", line, colon)
+        if colon < 0:
+            break
+        url = _url_body().match(text, colon, start + LOOK_AHEAD // 8)
+        if url and url.end() > start:
+            return True
+    return False
 
 
 @cache
-def _reversed_word() -> re.Pattern[bytes]:
-    return re.compile(rb"[^\x00-\x20\"'`<>()\[\]{}|\\]*+")
+def _url_body() -> re.Pattern[bytes]:
+    return re.compile(_URL_BODY)
 
 
 @cache

@@ -12,7 +12,7 @@ from crane_mirrors.files import FilePath, Ref
 from crane_mirrors.reference import Repository
 from crane_mirrors.resolve.locate import locate
 from crane_mirrors.resolve.routes import check_mirrors, rank
-from crane_mirrors.rewrite.engine import Index
+from crane_mirrors.rewrite.index import Index
 from crane_mirrors.url import URL
 
 if TYPE_CHECKING:
