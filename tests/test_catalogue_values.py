@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import pytest
@@ -245,11 +246,9 @@ def test_a_plain_null_takes_away_and_a_quoted_one_does_not(null: str) -> None:
     base = ("base.yaml", b"version: 1\nimages: {a: {origin: x/y, mirrors: {m: q.io/x}}}")
     top = f"version: 1\nimages: {{a: {{mirrors: {{m: {null}}}}}}}"
     assert parse([base, ("m.yaml", top.encode())]).entry("image", "a").mirrors == ()
-    quoted = parse([base, ("m.yaml", f"version: 1\nimages: {{a: {{mirrors: {{m: '{null or 'z/w'}'}}}}}}".encode())]) if (
-        null in ("", "null")
-    ) else None
-    if quoted:
-        assert str(quoted.entry("image", "a").mirrors[0].location).startswith("docker.io/")
+    with pytest.raises(InvalidCatalogue) if null not in ("null",) else nullcontext():
+        quoted = parse([base, ("m.yaml", top.replace(f"m: {null}", f"m: '{null}'").encode())])
+        assert str(quoted.entry("image", "a").mirrors[0].location) == "docker.io/library/null"
 
 
 def test_values_take_one_spelling() -> None:
@@ -483,8 +482,8 @@ def test_a_prefix_may_be_a_query() -> None:
 
 # Rows and lookups
 
-names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True)
-lower = st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True)
+names = st.text("aB1._-", max_size=4).map("a{}".format) | st.sampled_from(["crane", "crane-agent", "1.10", "no"])
+lower = st.text("ab1", min_size=1, max_size=3)
 hosts = st.sampled_from(["docker.io", "ghcr.io", "ghcr.io:5000", "r.example", "[::1]:5000", "github.com", "gitee.com"])
 sources = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
     ["a\nb", "a\tb", "\x1e\x1f%1e", "%", "%25", "\udcff"]
@@ -518,7 +517,7 @@ def catalogue_entries(draw: st.DrawFn) -> Entry:
 
 
 @given(catalogue_entries())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_a_row_gives_its_entry_back(entry: Entry) -> None:
     """Whatever an entry holds, its row is one line, and the entry that is read from it is the same."""
     row = entry.to_row()
@@ -527,7 +526,7 @@ def test_a_row_gives_its_entry_back(entry: Entry) -> None:
 
 
 @given(st.text(st.characters() | st.sampled_from("\x1e\x1f"), max_size=40) | catalogue_entries().map(Entry.to_row), st.data())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_a_damaged_row_is_the_projects_own_error(row: str, data: st.DataObject) -> None:
     """A row that nobody wrote is an entry all the same, or InvalidCatalogue."""
     cut = data.draw(st.integers(0, len(row)))
@@ -560,8 +559,9 @@ def unique(entries: list[Entry]) -> list[Entry]:
 
 
 @given(st.lists(catalogue_entries(), max_size=5).map(unique), st.sampled_from(NASTY) | st.text(max_size=12), st.data())
-@settings(max_examples=300)
+@settings(max_examples=200)
 @example([], "x\nname image y", None)
+@example([], "\ud800", None)
 def test_lookups_in_the_text_and_in_the_dictionary_are_equal(
     entries: list[Entry], nasty: str, data: st.DataObject | None
 ) -> None:

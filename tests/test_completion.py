@@ -27,7 +27,7 @@ git: {lander: {origin: https://git.example/lander}}
 COMMANDS = {path.stem for path in Path(crane_mirrors.cli.__file__).parent.glob("[!_]*.py")}
 
 #: What stands on the line when the tabulator key is pressed, and what is then offered.
-CASES = [
+CASES: list[tuple[str, set[str]]] = [
     ("crane-mirrors ", COMMANDS),
     ("crane-mirrors im", {"image"}),
     ("crane-mirrors image ", {"craned", "crane-agent", "metric-adapter", "dashboard", "fadvisor", "crane-scheduler",

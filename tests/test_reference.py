@@ -117,7 +117,7 @@ VALID = [
 
 # (what is given, what the message says)
 INVALID = [
-    ("", "an empty name"),
+    ("", "invalid repository path '': an empty name"),
     (":tag", "an empty name"),
     (f"@{SHA256}", "an empty name"),
     ("/", "an empty name"),
@@ -209,6 +209,7 @@ INVALID = [
     ("[::ffff:192.0.2.1]/repo", "invalid registry"),
     ("[::1/repo", "invalid registry"),
     ("::1]/repo", "invalid registry"),
+    ("a::1]/repo", "invalid registry"),
     ("x[::1]/repo", "invalid registry"),
     ("[::1]x/repo", "invalid registry"),
     # tags and digests

@@ -327,6 +327,12 @@ scalars = st.sampled_from([*NAMES, *REFERENCES, *URLS, *OTHERS])
 anything = scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.sampled_from([*NAMES, "url"]), scalars, max_size=2)
 
 
+def test_the_full_file_is_good() -> None:
+    """Before anything is changed in it, both take it."""
+    assert editor_accepts(json.dumps(FULL))
+    assert loader_accepts(json.dumps(FULL))
+
+
 @given(st.sampled_from(list(paths(FULL))), st.none() | st.sampled_from(NAMES), anything)
 def test_schema_and_loader_agree_on_anything(path: tuple[str, ...], name: str | None, value: Any) -> None:
     """A good file in which anything stands in the place of one value, or under another key, is the same to both."""

@@ -230,7 +230,7 @@ def _is_ipv6(host: str) -> bool:
     left, gap, right = host[1:-1].partition("::")
     groups = [group for half in (left, right) if half for group in half.split(":")]
     hexadecimal = all(0 < len(group) <= 4 and not group.strip(_HEX_DIGITS) for group in groups)
-    return host[0] + host[-1] == "[]" and hexadecimal and (len(groups) < 8 if gap else len(groups) == 8)
+    return host[0] == "[" and hexadecimal and (len(groups) < 8 if gap else len(groups) == 8)
 
 
 def _fault_of_path(path: str) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from crane_mirrors.errors import InvalidURL
 from crane_mirrors.model import shown
 
-__all__ = ["URL", "decode", "encode"]
+__all__ = ["URL", "decode", "encode", "shown_url"]
 
 _PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418, "oci": 443}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -53,6 +53,21 @@ def decode(text: str) -> str:
         raise InvalidURL(f"the percent-encoded bytes in {shown(text)} are not UTF-8") from None
 
 
+def shown_url(text: str) -> str:
+    """Quote what should be a URL for a message, without what may be secret: userinfo, query and fragment.
+
+    >>> shown_url("https://user:a/b@c@Example.org/x?token=d")
+    "'https://…@Example.org/x?…'"
+    """
+    # A password may hold anything, so all before the last "@" could be one, in what is no URL even more so.
+    scheme = re.match("[A-Za-z][A-Za-z0-9+.-]*://|", text)
+    start = scheme[0] if scheme else ""
+    _, at, rest = text[len(start) :].rpartition("@")
+    cut = re.search("[?#]", rest)
+    rest = f"{rest[: cut.start()]}{cut[0]}…" if cut else rest
+    return shown(f"{start}…@{rest}" if at else start + rest)
+
+
 @dataclass(frozen=True, slots=True)
 class URL:
     """The address of a repository or a file; ``path`` is as written, without a trailing slash."""
@@ -73,10 +88,10 @@ class URL:
         'ssh://github.com/gocrane/crane.git'
         """
         if len(text) > 8192:
-            raise InvalidURL(f"invalid URL {_safe(text)}: more than 8192 characters")
+            raise InvalidURL(f"invalid URL {shown_url(text)}: more than 8192 characters")
         if _FORBIDDEN.search(text):
             raise InvalidURL(
-                f"invalid URL {_safe(text)}: spaces, quotes, braces and control characters are not allowed"
+                f"invalid URL {shown_url(text)}: spaces, quotes, braces and control characters are not allowed"
             )
         scp = _SCP.fullmatch(text)
         if scp:
@@ -84,7 +99,7 @@ class URL:
         scheme, mark, rest = text.partition("://")
         scheme = scheme.lower()
         if not mark or scheme not in _PORTS:
-            raise InvalidURL(f"invalid URL {_safe(text)}: it must begin with one of {', '.join(_PORTS)} and '://'")
+            raise InvalidURL(f"invalid URL {shown_url(text)}: it must begin with one of {', '.join(_PORTS)} and '://'")
         parts = _PARTS.match(rest)
         assert parts is not None  # it matches the empty string too
         address, path, query = parts.groups("")
@@ -92,7 +107,7 @@ class URL:
             host, port = _authority(address.rpartition("@")[2], scheme)
             _check_path(path)
         except ValueError as error:
-            raise InvalidURL(f"invalid URL {_safe(text)}: {error}") from None
+            raise InvalidURL(f"invalid URL {shown_url(text)}: {error}") from None
         return cls(scheme, host, port, path.rstrip("/"), query)
 
     @property
@@ -157,11 +172,3 @@ def _check_path(path: str) -> None:
     if "/." in plain and any(part in (".", "..") for part in plain.split("/")):
         # Clients take them away (RFC 3986, section 5.2.4), and then it is another address.
         raise ValueError("'.' and '..' are not allowed as parts of the path")
-
-
-def _safe(text: str) -> str:
-    # A password may hold anything, so all before the last "@" could be one, in what is no URL even more so.
-    scheme = re.match("[A-Za-z][A-Za-z0-9+.-]*://|", text)
-    start = scheme[0] if scheme else ""
-    _, at, rest = text[len(start) :].rpartition("@")
-    return shown(f"{start}…@{rest}" if at else text)

@@ -52,6 +52,8 @@ def command(settings: Settings, strings: tuple[str, ...]) -> int:
 
 
 def _outcomes(catalogue: Catalogue, settings: Settings, strings: Iterable[str]) -> Iterator[Outcome]:
+    from functools import lru_cache
+
     from crane_mirrors.resolve.strings import resolve_string
 
     choice, failed = settings.choice, 0
@@ -59,12 +61,17 @@ def _outcomes(catalogue: Catalogue, settings: Settings, strings: Iterable[str]) 
     if settings.field in ("reference", "url"):
         # Strings of all kinds come in, so both mean the address that comes out.
         images, urls = settings._replace(field="reference"), settings._replace(field="url")
+
+    @lru_cache(maxsize=1024)  # a list of what runs somewhere names few things, many times
+    def result(text: str) -> Result:
+        found = resolve_string(catalogue, text, choice, suggest=failed < SUGGESTIONS)
+        return result_of(images if found.kind == "image" else urls, "resolve", found)
+
     for text in _texts(strings):
         try:
             if isinstance(text, InvalidInput):
                 raise text
-            found = resolve_string(catalogue, text, choice, suggest=failed < SUGGESTIONS) if text else None
-            yield found and result_of(images if found.kind == "image" else urls, "resolve", found)
+            yield result(text) if text else None
         except CraneMirrorsError as error:
             failed += 1
             yield error

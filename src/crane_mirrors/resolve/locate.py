@@ -46,12 +46,16 @@ def locate(catalogue: Catalogue, url: URL) -> Located | None:
         located = _git(catalogue.at("git", found.repository), found)
     located = located or _raw(catalogue, url)
     if not located and found:
-        located = _git(catalogue.under("git", found.repository), found)
+        # What a prefix entry makes of a clone URL ends as that does; an exact entry has an end of its own.
+        end = ".git" if url.path.endswith(".git") and not found.path else ""
+        located = _git(catalogue.under("git", found.repository + end), found)
     return located
 
 
 def repository_at(catalogue: Catalogue, url: URL) -> Found | None:
     """Say which repository or file a URL names by the rules of its host, whether or not the catalogue has it."""
+    if url.scheme == "oci":
+        return None
     return hosts.kind_named(catalogue.host_kind(url.authority) or hosts.kind_of(url.host).name).find(url)
 
 
@@ -71,7 +75,7 @@ def _helm(catalogue: Catalogue, url: URL) -> Located | None:
         if entry:
             return Located("chart", entry, head, where[len(head) :])
     entry = catalogue.under("helm", where)
-    return Located("chart" if chart else "helm", entry, where) if entry else None
+    return Located("chart" if chart else "helm", entry, _key(where)) if entry else None
 
 
 def _git(entry: Entry | None, found: Found) -> Located | None:
@@ -82,4 +86,8 @@ def _git(entry: Entry | None, found: Found) -> Located | None:
 
 def _raw(catalogue: Catalogue, url: URL) -> Located | None:
     entry = catalogue.under("raw", url.place)
-    return Located("raw", entry, url.place) if entry else None
+    return Located("raw", entry, _key(url.place)) if entry else None
+
+
+def _key(where: str) -> str:
+    return where.removesuffix(".git")

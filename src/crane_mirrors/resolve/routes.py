@@ -64,13 +64,17 @@ def rank(catalogue: Catalogue, entry: Entry, choice: Choice) -> Ranking:
 
     Raises UnknownName for a mirror that no entry has, NoRoute when this entry has none of the chosen ones.
     """
-    # An entry under a prefix is made anew each time, but its places stand in the prefix entry's order.
     key = (entry.kind, entry.name, choice)
-    order = catalogue.orders.get(key)
-    if order is None:
-        order = catalogue.orders[key] = _order(catalogue, entry, choice)
+    kept = catalogue.orders.get(key)
+    if kept and kept[0] is entry:
+        ranking: Ranking = kept[1]
+        return ranking
+    # An entry under a prefix is made anew each time, but its places stand in the prefix entry's order.
+    order = kept[2] if kept else _order(catalogue, entry, choice)
     places = entry.places
-    return Ranking(tuple([places[index] for index in order[0]]), order[1])
+    ranking = Ranking(tuple([places[index] for index in order[0]]), order[1])
+    catalogue.orders[key] = (entry, ranking, order)
+    return ranking
 
 
 def _order(catalogue: Catalogue, entry: Entry, choice: Choice) -> tuple[list[int], int]:

@@ -8,12 +8,12 @@ from crane_mirrors.errors import InvalidInput, InvalidReference, UnknownName
 from crane_mirrors.model import KINDS, nearest, shown
 from crane_mirrors.reference import Reference
 from crane_mirrors.resolve.entry import answer_entry
-from crane_mirrors.resolve.image import answer_image
+from crane_mirrors.resolve.image import answer_image, resolve_image
 from crane_mirrors.resolve.locate import locate, repository_at
 from crane_mirrors.resolve.raw import answer_raw
 from crane_mirrors.resolve.repository import answer_repository
 from crane_mirrors.resolve.routes import Answer, Choice, Route, rank
-from crane_mirrors.url import URL
+from crane_mirrors.url import URL, shown_url
 
 if TYPE_CHECKING:
     from crane_mirrors.catalogue import Catalogue
@@ -21,27 +21,74 @@ if TYPE_CHECKING:
 
 __all__ = ["resolve_string"]
 
+_DIGESTS = ("sha256:", "sha384:", "sha512:")
 
-def resolve_string(catalogue: Catalogue, text: str, choice: Choice | None = None) -> Answer:
+
+def resolve_string(catalogue: Catalogue, text: str, choice: Choice | None = None, *, suggest: bool = True) -> Answer:
     """Resolve a reference, a URL, Git's ``user@host:path`` or a name that only one kind of entry has.
 
-    Raises InvalidInput for what is none of these, NotFound for what the catalogue lacks.
+    Raises InvalidInput for what is none of these, NotFound for what the catalogue lacks; with ``suggest`` that says
+    what there is, which takes the longer the more there is.
     """
     choice = choice or Choice()
-    if text.startswith("docker://"):
-        text = text.removeprefix("docker://")
-    elif "://" in text or _is_scp(text):
-        return _resolve_url(catalogue, URL.parse(text), choice)
     if "/" not in text:
         named = _resolve_name(catalogue, text, choice)
         if named:
             return named
-    return _resolve_reference(catalogue, text, choice)
+    thing = _read(text)
+    if isinstance(thing, Reference):
+        answer = _resolve_reference(catalogue, thing, choice)
+        if answer is None and _may_lack_scheme(thing, text):
+            answer = _resolve_url(catalogue, URL.parse(f"https://{text}"), choice)
+    else:
+        answer = _resolve_url(catalogue, thing, choice)
+    if answer is None:
+        raise UnknownName(_nothing(catalogue, thing, text, suggest=suggest))
+    return answer
+
+
+def _read(text: str) -> Reference | URL:
+    scheme, mark, rest = text.partition("://")
+    if mark and scheme.lower() == "docker":
+        return _reference(rest)
+    if mark or _is_scp(text):
+        return URL.parse(text)
+    try:
+        return _reference(text)
+    except InvalidReference:
+        # What has a dot before its first slash may be a URL that lacks its scheme, or Git's HOST:PATH.
+        if "." not in text.partition("/")[0] or "/" not in text:
+            raise
+    host, colon, path = text.partition(":")
+    if colon and not any(mark in host for mark in "/@") and "@" not in path and not path[:1].isdigit():
+        return URL.parse(f"ssh://{host}/{path.lstrip('/')}")
+    return URL.parse(f"https://{text}")
+
+
+def _reference(text: str) -> Reference:
+    try:
+        return Reference.parse(text)
+    except InvalidReference:
+        _, at, last = text.rpartition("@")
+        if at and not _is_digest(last):
+            # That may be a user and a password, which are not repeated.
+            raise InvalidReference(f"invalid reference {shown_url(text)}: '@' comes before a digest only") from None
+        raise
 
 
 def _is_scp(text: str) -> bool:
     user, at, rest = text.partition("@")
-    return bool(at) and ":" in rest and not any(mark in user for mark in "/:") and not rest.startswith("sha")
+    return bool(at) and ":" in rest and not any(mark in user for mark in "/:") and not _is_digest(rest)
+
+
+def _is_digest(text: str) -> bool:
+    encoded = text.partition(":")[2]
+    return text.startswith(_DIGESTS) or (len(encoded) >= 32 and not encoded.strip("0123456789ABCDEFabcdef"))
+
+
+def _may_lack_scheme(reference: Reference, text: str) -> bool:
+    plain = reference.tag is None and reference.digest is None
+    return plain and "://" not in text and reference.repository.registry != "docker.io"
 
 
 def _resolve_name(catalogue: Catalogue, text: str, choice: Choice) -> Answer | None:
@@ -49,38 +96,26 @@ def _resolve_name(catalogue: Catalogue, text: str, choice: Choice) -> Answer | N
     if len(entries) > 1:
         kinds = " and ".join(entry.kind for entry in entries)
         raise InvalidInput(f"{shown(text)} names {kinds}: use 'crane-mirrors {entries[0].kind}', or an address")
-    return answer_entry(catalogue, entries[0], choice) if entries else None
+    if entries:
+        return answer_entry(catalogue, entries[0], choice)
+    name = text.partition("@")[0].partition(":")[0]
+    return resolve_image(catalogue, text, choice) if catalogue.get("image", name) else None
 
 
-def _resolve_reference(catalogue: Catalogue, text: str, choice: Choice) -> Answer:
-    try:
-        reference = Reference.parse(text)
-    except InvalidReference:
-        # What has a dot before its first slash may be a URL that lacks its scheme.
-        if "." not in text.partition("/")[0] or "/" not in text:
-            raise
-        return _resolve_url(catalogue, URL.parse(f"https://{text}"), choice)
+def _resolve_reference(catalogue: Catalogue, reference: Reference, choice: Choice) -> Answer | None:
     entry = catalogue.covering("image", str(reference.repository))
-    if entry:
-        return answer_image(catalogue, entry, reference.tag, reference.digest, choice)
-    if reference.repository.registry != "docker.io" and not reference.tag and not reference.digest:
-        return _resolve_url(catalogue, URL.parse(f"https://{text}"), choice)
-    known = catalogue.names("image")
-    hint = nearest(reference.repository.path.rpartition("/")[2], known)
-    raise UnknownName(f"no image {shown(str(reference.repository))} in the catalogue: {hint}")
+    return answer_image(catalogue, entry, reference.tag, reference.digest, choice) if entry else None
 
 
-def _resolve_url(catalogue: Catalogue, url: URL, choice: Choice) -> Answer:
+def _resolve_url(catalogue: Catalogue, url: URL, choice: Choice) -> Answer | None:
     located = locate(catalogue, url)
     if located:
         return _answer(catalogue, located, choice)
     if url.scheme == "oci":
-        return _resolve_reference(catalogue, url.place, choice)
-    found = repository_at(catalogue, url)
-    if found is None:
-        raise UnknownName(f"cannot resolve {shown(str(url))}: that is no repository, file or chart")
-    hint = nearest(found.repository.rpartition("/")[2], catalogue.names("git"))
-    raise UnknownName(f"cannot resolve {shown(str(url))}: the catalogue has no such repository, {hint}")
+        # With its port the first part is a host, whatever it looks like.
+        reference = Reference.parse(f"{url.host}:{url.port or 443}{url.path}")
+        return _resolve_reference(catalogue, reference, choice)
+    return None
 
 
 def _answer(catalogue: Catalogue, located: Located, choice: Choice) -> Answer:
@@ -94,3 +129,24 @@ def _answer(catalogue: Catalogue, located: Located, choice: Choice) -> Answer:
     urls = [(place, f"{place.location}{located.tail}") for place in (places if choice.every else places[:1])]
     routes = tuple(Route(place, url, (*command, url), place.page) for place, url in urls)
     return Answer(located.kind, located.entry.name, routes)
+
+
+def _nothing(catalogue: Catalogue, thing: Reference | URL, text: str, *, suggest: bool) -> str:
+    if isinstance(thing, URL) and thing.scheme != "oci":
+        what = f"cannot resolve {shown_url(text)}"
+        found = repository_at(catalogue, thing)
+        if found is None:
+            return f"{what}: that is no repository, file or chart"
+        kinds, what, name = KINDS[2:3], f"{what}: the catalogue has no such repository", found.repository
+    elif isinstance(thing, Reference) and "/" in text and not _may_lack_scheme(thing, text):
+        kinds, what, name = (
+            KINDS[:1],
+            f"no image {shown(str(thing.repository))} in the catalogue",
+            thing.repository.path,
+        )
+    else:
+        kinds, what, name = KINDS, f"the catalogue has nothing called {shown_url(text)}", text.partition("@")[0]
+    if not suggest:
+        return what
+    names = dict.fromkeys(known for kind in kinds for known in catalogue.names(kind))
+    return f"{what}: {nearest(name.rpartition('/')[2], list(names))}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from crane_mirrors.rewrite import context, grammar
+from crane_mirrors.rewrite.bare import bare_images
 from crane_mirrors.rewrite.context import Mark
 from crane_mirrors.rewrite.grammar import LOOK_AHEAD, LOOK_BEHIND
 
@@ -40,6 +41,8 @@ def spans(text: bytes, index: Index, start: int = 0, stop: int | None = None) ->
     lower = text.lower()
     found = _image_spans(text, lower, index, start, stop)
     found += _url_spans(text, lower, index, start, stop)
+    if index.replace_bare:
+        found += _bare_spans(text, index, start, stop)
     if b"git@" in lower:
         found += _scp_spans(text, lower, index, start, stop)
     found.sort()
@@ -91,6 +94,13 @@ def _stands_alone(text: bytes, at: int, tag: bytes | None, star: bytes | None) -
 def _is_ambiguous(text: bytes, at: int, name: bytes, index: Index) -> bool:
     """Say whether the name with no telling word directly beside it may as well be a Git repository's."""
     return name in index.repositories and not context.in_client_command(text, at)
+
+
+def _bare_spans(text: bytes, index: Index, start: int, stop: int) -> list[Span]:
+    """Find the image names without a registry, in order."""
+    assert index.replace_bare
+    places = bare_images(text, start, stop)
+    return [(at, end, new) for at, end in places if (new := index.replace_bare(text[at:end])) is not None]
 
 
 def _url_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -> list[Span]:

@@ -23,11 +23,12 @@ class Index:
     `images` are the first segments (registry host without port, or bare owner) of image names; `urls` maps
     each host of a URL to the first path segments that matter, none meaning all; `repositories` are bare
     `owner/name` that name a Git repository too. `replace_image` is given a repository without tag or
-    digest, `replace_url` a whole URL or scp-like address; both answer None to leave it as it is, must map
-    their own answers to None, and never answer with blanks or control bytes.
+    digest; `replace_url` a whole URL or scp-like address; `replace_bare`, if there is one, a repository of
+    Docker Hub without its registry, from a place where only an image can stand (bare.py). They answer None
+    to leave it as it is, must map their own answers to None, and never answer with blanks or control bytes.
     """
 
-    __slots__ = ("images", "replace_image", "replace_url", "repositories", "reversed_images", "urls")
+    __slots__ = ("images", "replace_bare", "replace_image", "replace_url", "repositories", "reversed_images", "urls")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Index:
         repositories: Collection[bytes],
         replace_image: Replace,
         replace_url: Replace,
+        replace_bare: Replace | None = None,
     ) -> None:
         self.images = frozenset(image.lower() for image in images)
         self.reversed_images = frozenset(image[::-1] for image in self.images)
@@ -44,17 +46,18 @@ class Index:
         self.urls |= {host.lower(): frozenset(part.lower() for part in parts) for host, parts in urls.items()}
         self.repositories = frozenset(repositories)
         self.replace_image = lru_cache(_CACHED_TOKENS)(_image_replacer(replace_image))
+        self.replace_bare = replace_bare and lru_cache(_CACHED_TOKENS)(_image_replacer(replace_bare, bare=True))
         self.replace_url = lru_cache(_CACHED_TOKENS)(_url_replacer(replace_url))
 
 
-def _image_replacer(replace: Replace) -> Replace:
+def _image_replacer(replace: Replace, *, bare: bool = False) -> Replace:
     """Wrap `replace` so that a name that no registry would take is left as it is."""
 
     def decide(name: bytes) -> bytes | None:
         replacement = replace(name) if len(name) < TOKEN_LIMIT else None
         if replacement is None or replacement == name or len(replacement) > LOOK_BEHIND:
             return None
-        return replacement if grammar.is_repository_name(name) else None
+        return replacement if bare or grammar.is_repository_name(name) else None
 
     return decide
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from crane_mirrors.errors import CraneMirrorsError
 from crane_mirrors.reference import Reference
 from crane_mirrors.resolve.locate import locate
+from crane_mirrors.rewrite.bare import CONTEXT
 from crane_mirrors.url import URL
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def _pattern() -> re.Pattern[bytes]:
         rb"|(?<![\w./:@-])((?:docker://)?(?:(?:index|registry-1)\.docker\.io|docker\.io|ghcr\.io)/"
         + _REFERENCE
         + rb"))"
-        rb"|(?m:(?:^[ \t]*(?:-[ \t]+)?[\"']?image[\"']?:[ \t]*[\"']?|^[ \t]*FROM[ \t]+(?:--platform=\S+[ \t]+)?"
-        rb"|\b(?:docker|podman|nerdctl)[ \t]+pull[ \t]+)(" + _REFERENCE + rb"))"
+        rb"|" + CONTEXT + rb"(" + _REFERENCE + rb")"
     )
 
 
@@ -57,6 +57,8 @@ def leftovers(catalogue: Catalogue, block: Block, line: int) -> Iterator[Leftove
         if not block.start <= start < block.stop or start in replaced:
             continue
         text = match[match.lastindex or 0].rstrip(b".,:!?*").decode("utf-8", "replace")
+        if match.lastindex == 3 and ":" not in text:
+            continue  # a build stage, or a picture's file name
         found = _unmirrored(catalogue, text) if match.lastindex == 1 else _unmirrored_image(catalogue, text)
         if found:
             line += block.text.count(b"\n", done, start)

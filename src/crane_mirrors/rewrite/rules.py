@@ -61,6 +61,7 @@ class Rules:
             repositories=[name.encode() for name in repositories],
             replace_image=self.image,
             replace_url=self.url,
+            replace_bare=self.bare if self.catalogue.under("image", f"{_HUB}/library/any") else None,
         )
 
     def image(self, name: bytes) -> bytes | None:
@@ -80,6 +81,10 @@ class Rules:
         if best is None or best.location == repository:
             return None
         return str(best.location).encode()
+
+    def bare(self, name: bytes) -> bytes | None:
+        """Give the repository that Docker Hub's NAME or OWNER/NAME becomes, or None to leave it as it is."""
+        return self.image(f"{_HUB}/".encode() + (name if b"/" in name else b"library/" + name))
 
     def url(self, token: bytes) -> bytes | None:
         """Give the URL that a URL or Git's ``user@host:path`` becomes, or None to leave it as it is."""
@@ -140,7 +145,8 @@ def _image_anchors(place: Place) -> set[str]:
 def _url_anchors(entry: Entry, place: Place) -> Iterable[tuple[str, str]]:
     """Name the hosts on which an entry's URLs can stand, each with the first segment of their paths."""
     host, _, path = key_of(place.location).partition("/")
-    first = path.partition("/")[0]
+    # A proxy's path may hold a whole URL, and the engine's segments end at a colon.
+    first = path.partition("/")[0].partition(":")[0]
     yield host.partition(":")[0], first
     if entry.kind != "git":
         return
