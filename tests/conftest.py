@@ -17,9 +17,16 @@ from hypothesis import settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 
-# How long one example takes says more about the machine than about the code.
-settings.register_profile("project", settings(), deadline=None)
-settings.load_profile("project")
+# How long one example takes says more about the machine than about the code. `pytest --hypothesis-profile=more` is for
+# a search that may take an hour.
+settings.register_profile("ci", settings(), deadline=None, max_examples=100)
+settings.register_profile("more", settings.get_profile("ci"), max_examples=2000)
+settings.load_profile("ci")
+
+
+def examples(count: int) -> settings:
+    """Give the settings of a property test that tries so many examples in CI, and more where more are asked for."""
+    return settings(max_examples=count * settings.default.max_examples // 100)
 
 
 def absent(reason: str) -> NoReturn:

@@ -9,11 +9,10 @@ import stat
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CLI, PROJECT, need
+from conftest import CLI, PROJECT, examples, need
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -149,14 +148,14 @@ def test_sixteen_files_are_kept(folder: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda data: b"",
+        lambda _: b"",
         lambda data: data[:1],
         lambda data: data[: len(data) // 2],
         lambda data: data[:-1],
         lambda data: data + b"\n",
         lambda data: data + b"\0" * 1_000_000,
         lambda data: data * 2,
-        lambda data: b"garbage\n" * 10_000,
+        lambda _: b"garbage\n" * 10_000,
         lambda data: data[::-1],
         lambda data: data.replace(b"coding", b"codinG", 1),
         lambda data: data[: -len(COMPILED)] + b"\xff" * len(COMPILED),
@@ -175,7 +174,7 @@ def test_a_damaged_file_is_as_if_it_were_not_there(kept: Path, damage: object) -
 
 
 @given(st.integers(min_value=0), st.integers(0, 7))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_bit_is_found(kept: Path, position: int, bit: int) -> None:
     """No single bit of a file can change without its being refused."""
     good = kept.read_bytes()
@@ -219,9 +218,7 @@ def make_link_to_zeros(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-@pytest.mark.parametrize(
-    "make", [make_fifo, make_folder, make_link_to_a_copy, make_link_to_itself, make_link_to_zeros]
-)
+@pytest.mark.parametrize("make", [make_fifo, make_folder, make_link_to_a_copy, make_link_to_itself, make_link_to_zeros])
 def test_something_else_in_a_files_place(kept: Path, make: object) -> None:
     """A pipe, a folder or a link in a file's place is not read, and does not keep the program waiting."""
     assert callable(make)
@@ -365,7 +362,7 @@ def test_an_interrupted_store_leaves_nothing_behind(folder: Path, monkeypatch: p
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.delenv("XDG_CONFIG_HOME")

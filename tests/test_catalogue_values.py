@@ -6,8 +6,8 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 import pytest
-from conftest import PROJECT
-from hypothesis import example, given, settings
+from conftest import PROJECT, examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crane_mirrors.catalogue import Catalogue, load, parse
@@ -224,11 +224,12 @@ def one(text: str, kind: Kind = "image", name: str = "a") -> Entry:
 
 
 @pytest.mark.parametrize(
-    "word", ["1.10", "1.0", "no", "on", "yes", "true", "0x1F", "0o17", "017", "1e3", "2024-01-01", "1_000", "null", "Null"]
+    "word",
+    ["1.10", "1.0", "no", "on", "yes", "true", "0x1F", "0o17", "017", "1e3", "2024-01-01", "1_000", "null", "Null"],
 )
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_a_string_stays_what_was_typed(word: str, quote: str) -> None:
-    """Names, tags and aliases that YAML takes for numbers, dates or booleans stay strings; only a plain null is none."""
+    """Names, tags and aliases that YAML takes for numbers, dates or booleans stay strings; a plain null is none."""
     if quote or "ull" not in word:
         entry = one(
             f"images:\n  {word}: {{origin: x/y, default_tag: {quote}{word}{quote}, aliases: [{quote}z{word}{quote}]}}",
@@ -517,7 +518,7 @@ def catalogue_entries(draw: st.DrawFn) -> Entry:
 
 
 @given(catalogue_entries())
-@settings(max_examples=200)
+@examples(200)
 def test_a_row_gives_its_entry_back(entry: Entry) -> None:
     """Whatever an entry holds, its row is one line, and the entry that is read from it is the same."""
     row = entry.to_row()
@@ -525,8 +526,11 @@ def test_a_row_gives_its_entry_back(entry: Entry) -> None:
     assert Entry.from_row(row) == entry
 
 
-@given(st.text(st.characters() | st.sampled_from("\x1e\x1f"), max_size=40) | catalogue_entries().map(Entry.to_row), st.data())
-@settings(max_examples=200)
+@given(
+    st.text(st.characters() | st.sampled_from("\x1e\x1f"), max_size=40) | catalogue_entries().map(Entry.to_row),
+    st.data(),
+)
+@examples(200)
 def test_a_damaged_row_is_the_projects_own_error(row: str, data: st.DataObject) -> None:
     """A row that nobody wrote is an entry all the same, or InvalidCatalogue."""
     cut = data.draw(st.integers(0, len(row)))
@@ -559,7 +563,7 @@ def unique(entries: list[Entry]) -> list[Entry]:
 
 
 @given(st.lists(catalogue_entries(), max_size=5).map(unique), st.sampled_from(NASTY) | st.text(max_size=12), st.data())
-@settings(max_examples=200)
+@examples(200)
 @example([], "x\nname image y", None)
 @example([], "\ud800", None)
 def test_lookups_in_the_text_and_in_the_dictionary_are_equal(

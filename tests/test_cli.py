@@ -461,6 +461,7 @@ def test_yaml_says_what_json_says(cli: CLI, line: str) -> None:
     """The YAML envelope holds the same values as the JSON one, for answers and for errors."""
     as_json, as_yaml = cli(*line.split(), "-o", "json"), cli(*line.split(), "-o", "yaml")
     assert yaml.safe_load(as_yaml.out) == json.loads(as_json.out)
+    assert re.findall(r"^\w+", as_yaml.out, re.MULTILINE) == ["schema", "command", "rows", "errors"]
     assert (as_yaml.code, as_yaml.err) == (as_json.code, as_json.err)
 
 

@@ -10,8 +10,10 @@ from crane_mirrors.model import shown
 
 __all__ = ["FilePath", "Ref"]
 
-_NOT_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Of the surrogates only those are something: by them Python keeps the bytes of a name that is not UTF-8.
+_LONE = r"\ud800-\udc7f\udd00-\udfff"
+_NOT_IN_REF = re.compile(rf"[\x00-\x20\x7f~^:?*\[\\{_LONE}]")
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f{_LONE}]")
 
 
 @dataclass(frozen=True, slots=True)

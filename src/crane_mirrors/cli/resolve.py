@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,8 +53,6 @@ def command(settings: Settings, strings: tuple[str, ...]) -> int:
 
 
 def _outcomes(catalogue: Catalogue, settings: Settings, strings: Iterable[str]) -> Iterator[Outcome]:
-    from functools import lru_cache
-
     from crane_mirrors.resolve.strings import resolve_string
 
     choice, failed = settings.choice, 0
@@ -110,7 +109,12 @@ def _write_whole(settings: Settings, outcomes: Iterable[Outcome]) -> int:
 def _texts(strings: Iterable[str]) -> Iterator[str | InvalidInput]:
     for text in strings:
         if text == "-":
-            yield from _lines(sys.stdin.buffer.readline if sys.stdin else lambda _: b"")
+            try:
+                yield from _lines(sys.stdin.buffer.readline if sys.stdin else lambda _: b"")
+            except OSError as error:
+                from crane_mirrors.cli._sources import failure
+
+                raise failure(error, text) from None
         else:
             yield text
 

@@ -98,8 +98,9 @@ def _resolve_name(catalogue: Catalogue, text: str, choice: Choice) -> Answer | N
         raise InvalidInput(f"{shown(text)} names {kinds}: use 'crane-mirrors {entries[0].kind}', or an address")
     if entries:
         return answer_entry(catalogue, entries[0], choice)
-    name = text.partition("@")[0].partition(":")[0]
-    return resolve_image(catalogue, text, choice) if catalogue.get("image", name) else None
+    name, at, digest = text.partition("@")
+    tagged = catalogue.get("image", name.partition(":")[0]) and (not at or _is_digest(digest))
+    return resolve_image(catalogue, text, choice) if tagged else None
 
 
 def _resolve_reference(catalogue: Catalogue, reference: Reference, choice: Choice) -> Answer | None:

@@ -109,6 +109,30 @@ def trimmed(token: bytes) -> bytes:
     return token[:end]
 
 
+@cache
+def _path_goes_on() -> re.Pattern[bytes]:
+    return re.compile(rb"[./][A-Za-z0-9]")
+
+
+@cache
+def _file_ends() -> re.Pattern[bytes]:
+    return re.compile(rb"\.[A-Za-z0-9]{1,8}\Z")
+
+
+def before_prose(token: bytes) -> bytes:
+    """Take off a URL what other alphabets write directly behind it, with no blank between.
+
+    A folder or file may have such a name itself: then a path or a file's ending follows.
+
+    >>> before_prose("https://a.example/b.yaml并修改".encode()), before_prose("https://a.example/中.md".encode())[-3:]
+    (b'https://a.example/b.yaml', b'.md')
+    """
+    first = next((at for at, byte in enumerate(token) if byte >= 0x80), len(token))
+    if _file_ends().search(token, 0, first) or not _path_goes_on().search(token, first):
+        return token[:first]
+    return token
+
+
 _SCHEMES = (b"https", b"http", b"ssh", b"git", b"docker", b"oci")
 PLAIN_BEFORE = frozenset(b"\n \"'`<>[\t\r|")
 """After one of these a name may start, with no need to look further back: none occurs in a URL."""

@@ -69,6 +69,8 @@ def _url_replacer(replace: Replace) -> Callable[[bytes], tuple[int, bytes] | Non
         if len(raw) >= TOKEN_LIMIT:
             return None
         token = grammar.trimmed(raw)
+        if not token.isascii():
+            token = grammar.trimmed(grammar.before_prose(token))
         scheme, separator, rest = token.partition(b"://")
         if separator:
             authority = rest.replace(b"?", b"/").replace(b"#", b"/").partition(b"/")[0]

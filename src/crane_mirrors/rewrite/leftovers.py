@@ -69,7 +69,9 @@ def leftovers(catalogue: Catalogue, block: Block, line: int) -> Iterator[Leftove
 def _unmirrored(catalogue: Catalogue, text: str) -> tuple[str, str] | None:
     try:
         url = URL.parse(text)
-        return None if locate(catalogue, url) else (str(url), url.host)
+        # A URL with a password is never rewritten, whoever has a mirror.
+        secret = "://" in text and "@" in text.partition("://")[2].partition("/")[0].removeprefix("git@")
+        return (str(url), url.host) if secret or not locate(catalogue, url) else None
     except CraneMirrorsError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from crane_mirrors.rewrite.index import Index
 from crane_mirrors.url import URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.catalogue.entry import Entry, Place
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Rules"]
 
 _HUB = "docker.io"
+_MARK = "expansion-{}-x"
+_EXPANSION = re.compile(r"\$\{[^{}\s/]*\}|\$\([^()\s/]*\)|\$\w+|\{\{[^{}\n/]*\}\}|\{[\w.-]+\}|<[\w-]+>")
 _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 
 
@@ -90,11 +93,19 @@ class Rules:
         """Give the URL that a URL or Git's ``user@host:path`` becomes, or None to leave it as it is."""
         try:
             text = token.decode()
-            located = locate(self.catalogue, URL.parse(text))
-            new = self._moved(located, text) if located else None
-        except (CraneMirrorsError, UnicodeDecodeError):
+        except UnicodeDecodeError:
             return None
-        return new.encode() if new else None
+        template = _Template(text)
+        for address, rest in _readings(template.plain):
+            try:
+                located = locate(self.catalogue, URL.parse(address))
+                new = self._moved(located, address) if located else None
+            except CraneMirrorsError:
+                continue
+            if new and (not rest or (located and located.kind == "git")):
+                filled = template.filled(new + rest)
+                return filled.encode() if filled else None
+        return None
 
     def _best(self, entry: Entry, kind: Kind | None = None) -> tuple[Place, ...]:
         choice = self.choices[kind or entry.kind]
@@ -126,6 +137,37 @@ class Rules:
             if new:
                 return new + "".join(text.partition("#")[1:])
         return None
+
+
+class _Template:
+    """A URL whose expansions, such as ``${REF}`` or ``{{ .Values.ref }}``, are kept as they are written."""
+
+    def __init__(self, text: str) -> None:
+        self.kept = _EXPANSION.findall(text)
+        numbers = iter(range(len(self.kept)))
+        self.plain = _EXPANSION.sub(lambda _: _MARK.format(next(numbers)), text) if self.kept else text
+
+    def filled(self, text: str) -> str | None:
+        """Put the expansions back; None where one of them got lost."""
+        for number, expansion in enumerate(self.kept):
+            mark = _MARK.format(number)
+            if text.count(mark) != 1:
+                return None
+            text = text.replace(mark, expansion)
+        return text
+
+
+def _readings(text: str) -> Iterator[tuple[str, str]]:
+    """Give the ways to part a URL into an address and what a tool appends to a clone URL.
+
+    pip has ``@REF``, kustomize and Terraform ``//FOLDER?ref=REF``.
+    """
+    yield text, ""
+    path = text.find("/", text.find("://") + 3)
+    for mark in ("@", "//"):
+        end = text.find(mark, path)
+        if path > 0 and end > path:
+            yield text[:end], text[end:]
 
 
 def _before_query(text: str) -> str:
