@@ -158,7 +158,9 @@ def test_a_project_that_changes_nothing_is_not_mentioned(cli: CLI) -> None:
     assert cli("catalogue", "show").err == ""
 
 
-@pytest.mark.parametrize("name", ["a\nimages: {}", "a\r#", "a\x85b", "a\u2028b", "\x1b[2Jx", "\u4f8b", "b\udcff", "a # b"])
+@pytest.mark.parametrize(
+    "name", ["a\nimages: {}", "a\r#", "a\x85b", "a\u2028b", "\x1b[2Jx", "\u4f8b", "b\udcff", "a # b"]
+)
 def test_comments_cannot_be_broken_out_of(cli: CLI, name: str) -> None:
     """Whatever a file is called, its name stays in the comment, and the whole stays ASCII."""
     file = Path(os.fsdecode(os.fsencode(name)))
@@ -204,9 +206,13 @@ git: {z: {origin: https://github.com/a/a, synced: 1d, mirrors: {gitee: https://g
 TRICKY = ["no", "on", "y", "null", "true", "1", "1.10", "1e3", "0x1f", "0o7", "1_000", "12:30:45", "2001-01-01", "007"]
 names = st.sampled_from([name for name in TRICKY if re.fullmatch(NAME, name)]) | st.from_regex(NAME, fullmatch=True)
 words = st.sampled_from(["m", "no", "1", "office", "coding"]) | st.from_regex(WORD, fullmatch=True)
-tags = st.sampled_from([*(text for text in TRICKY if ":" not in text), "_1", "_"]) | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
+tags = st.sampled_from([*(text for text in TRICKY if ":" not in text), "_1", "_"]) | st.from_regex(
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True
+)
 hosts = st.sampled_from(["github.com", "e.coding.net", "gitee.com", "x.example:8080", "10.0.0.1", "[::1]:81", "1.2"])
-tails = st.sampled_from(["", "/", ":", "/a:", "/a'b", "/a,b", "/&a", "/\u4f8b", "/a%20b", "/a?b=[c]&d: ", "/-", "/!a@b"])
+tails = st.sampled_from(
+    ["", "/", ":", "/a:", "/a'b", "/a,b", "/&a", "/\u4f8b", "/a%20b", "/a?b=[c]&d: ", "/-", "/!a@b"]
+)
 kinds = st.sampled_from([None, "generic", "github", "coding"])
 intervals = st.from_regex("[1-9][0-9]{0,3}[smhd]", fullmatch=True)
 
@@ -438,6 +444,13 @@ def test_validate_takes_any_name_apart(cli: CLI, name: str, text: str | None) ->
         save(name, text)
     (row,) = json.loads(cli("catalogue", "validate", "-o", "json", name).out)["rows"]
     assert (row["file"], row["line"], row["column"]) == (name, *((1, 10) if text else (None, None)))
+
+
+def test_validate_tells_names_apart_that_begin_alike(cli: CLI) -> None:
+    """A problem belongs to the file with the longest name that fits."""
+    names = [save("m", "version: 2\n"), save("m:1:2: x", "version: 2\n")]
+    found = json.loads(cli("catalogue", "validate", "-o", "json", *names).out)["rows"]
+    assert [(row["file"], row["line"]) for row in found] == [("m", 1), ("m:1:2: x", 1)]
 
 
 @pytest.mark.parametrize("text", ["version: 1\n", "version: 2\n", None])

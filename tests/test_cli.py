@@ -540,7 +540,7 @@ def test_list_prints_a_field_of_what_has_it(cli: CLI, options: str, count: int, 
 
 
 def test_list_as_json(cli: CLI) -> None:
-    """A row of `list` says all that the catalogue knows of an entry, with the routes that the entry's own command gives."""
+    """A row of `list` says all that the catalogue knows of an entry, with the routes of the entry's own command."""
     rows: list[dict[str, Any]] = json.loads(cli("list", "-o", "json").out)["rows"]
     assert [(row["kind"], row["name"]) for row in rows] == [
         (kind, name) for kind, names in (("image", IMAGES), ("helm", HELM), ("git", GIT)) for name in names

@@ -290,7 +290,9 @@ def test_a_name_cannot_command_the_terminal(cli: CLI, monkeypatch: pytest.Monkey
             id="replace a mirror",
         ),
         pytest.param("images: {craned: {mirrors: {coding: }}}", [GHCR, HUB], id="take a mirror away"),
-        pytest.param("images: {craned: {mirrors: {nothing: ~}}}", [CODING, GHCR, HUB], id="take away what is not there"),
+        pytest.param(
+            "images: {craned: {mirrors: {nothing: ~}}}", [CODING, GHCR, HUB], id="take away what is not there"
+        ),
         pytest.param("images: {craned: {mirrors: }}", [CODING, GHCR, HUB], id="say nothing of mirrors"),
         pytest.param(
             "images: {craned: {origin: quay.io/acme/c}}", [CODING, GHCR, "quay.io/acme/c:main"], id="move the origin"

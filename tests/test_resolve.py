@@ -193,6 +193,9 @@ SPELLINGS: dict[Thing, str] = {
         https://gocrane.github.io/helm-charts/craned-0.11.0.tgz.prov
         https://finops-helm.pkg.coding.net/gocrane/gocrane/craned-0.11.0.tgz.prov
         """,
+    chart(
+        "%E6%96%87.tgz"
+    ): "https://gocrane.github.io/helm-charts/文.tgz https://gocrane.github.io/helm-charts/%E6%96%87.tgz",
     chart("charts/craned-1.0.0%2Bbuild.tgz"): """
         https://gocrane.github.io/helm-charts/charts/craned-1.0.0%2Bbuild.tgz
         """,
@@ -356,9 +359,15 @@ OWN_SPELLINGS: dict[Thing, str] = {
         https://gitee.com/acme-mirror/Lib/raw/main/a
         """,
     Thing("git", "forge", "https://forge.example/github/kedacore/keda", "https://github.com/kedacore/keda"): """
+        https://github.com/kedacore/keda
+        git@github.com:kedacore/keda
+        github.com/kedacore/keda/
+        https://github.com/kedacore/keda/tree/main
+        https://forge.example/github/kedacore/keda
+        """,
+    Thing("git", "forge", "https://forge.example/github/kedacore/keda.git", "https://github.com/kedacore/keda.git"): """
         https://github.com/kedacore/keda.git
         git@github.com:kedacore/keda.git
-        github.com/kedacore/keda
         https://forge.example/github/kedacore/keda.git
         """,
     Thing(
@@ -443,6 +452,8 @@ REFUSED = [
     ("https://github.com/gocrane/crane/blob/main", 3, ISSUES),
     ("https://github.com/gocrane", 3, ISSUES),
     ("https://github.com", 3, ISSUES),
+    ("https://github.com//gocrane/crane", 3, ISSUES),
+    ("https://gitee.com//crane", 3, ISSUES),
     ("https://raw.githubusercontent.com/gocrane/crane/main", 3, ISSUES),
     ("https://gitee.com/finops/crane/issues", 3, ISSUES),
     ("https://finops.coding.net/p/gocrane/d/crane/git/commit/abc", 3, ISSUES),
@@ -480,7 +491,9 @@ REFUSED = [
     ("", 2, "invalid"),
     ("-x", 2, "invalid"),
     ("/", 2, "invalid repository path '/': an empty name"),
-    ("@", 2, "'@' comes before a digest only"),
+    ("@", 2, "it is [REGISTRY/]PATH[:TAG][@DIGEST]"),
+    ("gocrane/craned?x#y", 2, "invalid reference 'gocrane/craned?…': it is [REGISTRY/]PATH[:TAG][@DIGEST]"),
+    ("docker://user:password@ghcr.io/x", 2, "invalid reference '…@ghcr.io/x': it is [REGISTRY/]PATH[:TAG][@DIGEST]"),
     ("https://", 2, "no valid host name"),
     ("https:///gocrane/crane", 2, "no valid host name"),
     ("https://-.example/x", 2, "no valid host name"),
@@ -528,7 +541,9 @@ def test_refused(cli: CLI, text: str, code: int, message: str) -> None:
     """One printable line that says what is wrong, nothing on stdout, and the exit code that fits."""
     ran = cli("resolve", "--", text)
     assert (ran.code, ran.out) == (code, "")
-    assert re.fullmatch(f"crane-mirrors: .*{re.escape(message).replace(re.escape(chr(92) * 2), re.escape(chr(92)))}.*\n", ran.err)
+    assert re.fullmatch(
+        f"crane-mirrors: .*{re.escape(message).replace(re.escape(chr(92) * 2), re.escape(chr(92)))}.*\n", ran.err
+    )
     assert ran.err[:-1].isprintable()
     assert len(ran.err) < 600
 
@@ -672,8 +687,7 @@ def test_any_text_resolves_or_is_refused(catalogue: Callable[[], Catalogue], tex
         return
     assert answer.routes
     for route in answer.routes:
-        assert route.target.isprintable()
-        assert " " not in route.target
+        assert re.fullmatch("[!-~]+", route.target)
     again = resolve_string(catalogue(), answer.best.target)
     assert routes(again) == routes(answer) or catalogue is own
 
@@ -700,7 +714,7 @@ RESTS = """
     """.split("\n")
 
 
-@examples(3000)
+@examples(1000)
 @given(
     shape=st.sampled_from(SHAPES),
     scheme=st.sampled_from(SCHEMES),
@@ -769,7 +783,15 @@ def test_one_string_says_what_the_commands_say(cli: CLI) -> None:
         (["git"], ["crane"], "https://gitee.com/finops/crane.git"),
         (["raw"], ["crane", "main", "a/b"], "https://github.com/gocrane/crane/blob/main/a/b"),
     ):
-        for options in ([], ["-o", "json"], ["-o", "yaml"], ["-o", "table"], ["--all"], ["-p", "page"], ["-m", "origin"]):
+        for options in (
+            [],
+            ["-o", "json"],
+            ["-o", "yaml"],
+            ["-o", "table"],
+            ["--all"],
+            ["-p", "page"],
+            ["-m", "origin"],
+        ):
             by_name, by_address = cli(*command, *name, *options), cli("resolve", address, *options)
             assert by_address == by_name._replace(out=by_name.out.replace(*command, "resolve", 1)) or "o" not in options
             assert (by_address.code, by_address.err) == (by_name.code, by_name.err)

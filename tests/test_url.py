@@ -46,7 +46,7 @@ CANONICAL = [
     ("https://p.example/https://r.example/x", "https://p.example/https://r.example/x"),
     ("https://h/x@v1/y", "https://h/x@v1/y"),
     ("https://h/x%20y", "https://h/x%20y"),
-    ("https://h/ü", "https://h/ü"),
+    ("https://h/ü", "https://h/%C3%BC"),
     ("https://h/a...b/.git", "https://h/a...b/.git"),
     ("https://127.0.0.1:8080/x", "https://127.0.0.1:8080/x"),
     ("https://[::1]/x", "https://[::1]/x"),

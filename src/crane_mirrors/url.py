@@ -59,18 +59,21 @@ def shown_url(text: str) -> str:
     >>> shown_url("https://user:a/b@c@Example.org/x?token=d")
     "'https://…@Example.org/x?…'"
     """
-    # A password may hold anything, so all before the last "@" could be one, in what is no URL even more so.
     scheme = re.match("[A-Za-z][A-Za-z0-9+.-]*://|", text)
     start = scheme[0] if scheme else ""
-    _, at, rest = text[len(start) :].rpartition("@")
-    cut = re.search("[?#]", rest)
-    rest = f"{rest[: cut.start()]}{cut[0]}…" if cut else rest
-    return shown(f"{start}…@{rest}" if at else start + rest)
+    cut = re.search("[?#]", text[len(start) :])
+    end = len(start) + cut.start() if cut else len(text)
+    if "@" in text[end:]:
+        # That may be the end of a password with a question mark in it, or a part of the query.
+        return shown(f"{start}…")
+    # A password may hold anything, so all before the last "@" could be one, in what is no URL even more so.
+    _, at, rest = text[len(start) : end].rpartition("@")
+    return shown(f"{start}{'…@' if at else ''}{rest}{text[end] + '…' if cut else ''}")
 
 
 @dataclass(frozen=True, slots=True)
 class URL:
-    """The address of a repository or a file; ``path`` is as written, without a trailing slash."""
+    """The address of a repository or a file; ``path`` is as written, but ASCII and without a trailing slash."""
 
     scheme: str
     host: str
@@ -108,6 +111,8 @@ class URL:
             _check_path(path)
         except ValueError as error:
             raise InvalidURL(f"invalid URL {shown_url(text)}: {error}") from None
+        if not path.isascii():
+            path = quote(path, safe="!$%&'()*+,/:;=@[]")
         return cls(scheme, host, port, path.rstrip("/"), query)
 
     @property

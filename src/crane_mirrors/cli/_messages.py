@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-__all__ = ["PROGRAM", "complain", "note", "say"]
+__all__ = ["PROGRAM", "complain", "note", "printable", "say"]
 
 PROGRAM = "crane-mirrors"
 
@@ -21,5 +22,19 @@ def complain(text: str, where: str = PROGRAM) -> None:
 
 def say(line: str) -> None:
     """Write a line that was asked for, such as a report's."""
-    if sys.stderr is not None:
-        sys.stderr.write("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line) + "\n")
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(printable(line) + "\n")
+    except OSError:
+        # Nobody can be told; the answer and the exit code still count, and nothing may fail at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey.
+
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -80,10 +80,11 @@ def replace_file(path: str, write: Callable[[IO[bytes], IO[bytes]], object]) -> 
 
 
 def _replace(path: str, target: str, write: Callable[[IO[bytes], IO[bytes]], object]) -> None:
+    # Before it is opened: opening a FIFO waits for whoever writes to it.
+    if not stat.S_ISREG(os.stat(target).st_mode):
+        raise FileFailed(f"{path}: not a regular file; nothing was written")
     with open(target, "rb") as old:
         before = os.fstat(old.fileno())
-        if not stat.S_ISREG(before.st_mode):
-            raise FileFailed(f"{path}: not a regular file")
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=f".{os.path.basename(target)[:64]}.")
         try:
             with open(handle, "wb") as new:

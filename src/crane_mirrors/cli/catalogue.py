@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crane_mirrors.cli._answer import show
-from crane_mirrors.cli._messages import complain, note
+from crane_mirrors.cli._messages import complain, note, printable
 from crane_mirrors.cli._settings import Settings, catalogue_options
 from crane_mirrors.errors import InvalidCatalogue
 from crane_mirrors.render import Result, format_names
@@ -73,9 +73,9 @@ def validate_command(settings: Settings, files: tuple[str, ...], output: str) ->
 
     below = settings.catalogue if files else settings.layers.files
     stacks = [(*below, file) for file in files] or [below]
-    names = [_printable(name) for name in ((*below, *files) if files else (BUILTIN, *below))]
+    names = [printable(name) for name in ((*below, *files) if files else (BUILTIN, *below))]
     # Each FILE over the same broken catalogue has the same problems.
-    problems = dict.fromkeys(_printable(problem) for stack in stacks for problem in _problems(stack))
+    problems = dict.fromkeys(printable(problem) for stack in stacks for problem in _problems(stack))
     rows = [_row(problem, names) for problem in problems]
     lines = list(problems) or [f"{name}: valid" for name in names]
     cells = [_cells(row) for row in rows] or [(name, "", "", "valid") for name in names]
@@ -109,10 +109,6 @@ def _row(problem: str, names: Iterable[str]) -> dict[str, Any]:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple("" if cell is None else str(cell) for cell in row.values())
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 @command.command("schema")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from crane_mirrors.cli._answer import terminal
-from crane_mirrors.cli._messages import complain, note
+from crane_mirrors.cli._messages import complain, note, printable
 from crane_mirrors.cli._report import report_rows, write_report
 from crane_mirrors.cli._settings import options
 from crane_mirrors.cli._sources import failure, replace_file, source
@@ -152,7 +152,8 @@ class _Run:
                 return
         self.changed |= changed
         if changed and wanted.check and not wanted.diff:
-            sys.stdout.write(f"{path}\n")
+            # In a pipe a name stays what it is, for whoever opens it.
+            sys.stdout.write(f"{printable(path) if sys.stdout.isatty() else path}\n")
         if changed and wanted.in_place:
             replace_file(path, lambda old, new: rewrite_stream(old.read, new.write, self.index))
 

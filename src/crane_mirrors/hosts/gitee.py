@@ -29,7 +29,7 @@ class Gitee(HostKind):
 
     def find(self, url: URL) -> Found | None:
         """Read clone URLs, pages of repositories and trees, and raw and page URLs of files."""
-        if len(url.segments) < 2:
+        if len(url.segments) < 2 or not all(url.segments[:2]):
             return None
         owner, repo, *rest = url.segments
         repository = f"{server_of(url)}/{owner}/{repo.removesuffix('.git')}"

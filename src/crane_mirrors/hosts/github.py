@@ -34,7 +34,7 @@ class GitHub(HostKind):
 
     def find(self, url: URL) -> Found | None:
         """Read clone URLs, pages of repositories and trees, and the shapes of raw and page URLs."""
-        if url.host.endswith(".github.io") or len(url.segments) < 2:
+        if url.host.endswith(".github.io") or len(url.segments) < 2 or not all(url.segments[:2]):
             return None
         owner, repo, *rest = url.segments
         server = server_of(url)

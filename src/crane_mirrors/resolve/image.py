@@ -83,6 +83,8 @@ def _find(catalogue: Catalogue, text: str) -> tuple[Entry, str | None, str | Non
         entry = catalogue.get("image", name)
         if entry and not entry.is_prefix:
             return entry, tag if colon else None, digest if at else None
+        if name != name.lower():
+            raise UnknownName(f"no image {shown(name)} in the catalogue: {nearest(name, catalogue.names('image'))}")
     reference = Reference.parse(text)
     entry = catalogue.covering("image", key_of(reference.repository))
     if not entry:

@@ -70,9 +70,11 @@ def _reference(text: str) -> Reference:
         return Reference.parse(text)
     except InvalidReference:
         _, at, last = text.rpartition("@")
-        if at and not _is_digest(last):
-            # That may be a user and a password, which are not repeated.
-            raise InvalidReference(f"invalid reference {shown_url(text)}: '@' comes before a digest only") from None
+        if (at and not _is_digest(last)) or "?" in text or "#" in text:
+            # There may be a password in it, which is not repeated.
+            raise InvalidReference(
+                f"invalid reference {shown_url(text)}: it is [REGISTRY/]PATH[:TAG][@DIGEST]"
+            ) from None
         raise
 
 

@@ -45,24 +45,24 @@ def unified_diff(name: str, read: Callable[[int], bytes], index: Index) -> Itera
 
     No replacement has a line feed in it, so that old and new lines stand face to face, and no search is needed.
     """
-    hunk: list[tuple[bytes, bytes]] = []
+    hunk: list[tuple[bytes, bytes]] | None = None
     before: deque[tuple[bytes, bytes]] = deque(maxlen=_CONTEXT)
     label = name.encode("utf-8", "surrogateescape")
     first = same = 0
     headed = False
     for number, pair in enumerate(_line_pairs(blocks(read, index)), start=1):
         changed = pair[0] != pair[1]
-        if changed and not hunk:
+        if changed and hunk is None:
             first, hunk = number - len(before), list(before)
         same = 0 if changed else same + 1
-        if hunk:
+        if hunk is not None:
             hunk.append(pair)
         before.append(pair)
-        if hunk and same == 2 * _CONTEXT + 1:
+        if hunk is not None and same == 2 * _CONTEXT + 1:
             yield from _header(label, headed=headed)
             yield from _hunk(first, hunk[: -_CONTEXT - 1])
-            headed, hunk = True, []
-    if hunk:
+            headed, hunk = True, None
+    if hunk is not None:
         yield from _header(label, headed=headed)
         yield from _hunk(first, hunk[: len(hunk) - max(0, same - _CONTEXT)])
 

@@ -10,6 +10,8 @@ import re
 from enum import Enum
 from functools import cache, lru_cache
 
+__all__ = ["Mark", "in_client_command", "mark"]
+
 
 class Mark(Enum):
     """What the words beside a bare `owner/name` say that it is."""

@@ -208,3 +208,6 @@ def rewrite_stream(read: Callable[[int], bytes], write: Callable[[bytes], object
         write(block.rewritten)
         count += len(block.spans)
     return count
+
+
+__all__ = ["Block", "Span", "blocks", "rewrite_stream", "spans"]

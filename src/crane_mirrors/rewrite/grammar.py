@@ -10,6 +10,24 @@ from __future__ import annotations
 import re
 from functools import cache
 
+__all__ = [
+    "LOOK_AHEAD",
+    "LOOK_BEHIND",
+    "PLAIN_BEFORE",
+    "TOKEN_LIMIT",
+    "before_prose",
+    "first_segment",
+    "image_name",
+    "inside_url",
+    "is_repository_name",
+    "may_start_address",
+    "scheme_start",
+    "scp_host",
+    "trimmed",
+    "url_host",
+    "url_token",
+]
+
 LOOK_BEHIND = 1024
 """No rule looks further back than this many bytes."""
 LOOK_AHEAD = 1024

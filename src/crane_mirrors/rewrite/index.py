@@ -83,3 +83,6 @@ def _url_replacer(replace: Replace) -> Callable[[bytes], tuple[int, bytes] | Non
         return len(token), replacement
 
     return decide
+
+
+__all__ = ["Index", "Replace"]
