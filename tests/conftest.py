@@ -26,7 +26,7 @@ settings.load_profile("ci")
 
 def examples(count: int) -> settings:
     """Give the settings of a property test that tries so many examples in CI, and more where more are asked for."""
-    return settings(max_examples=count * settings.default.max_examples // 100)
+    return settings(max_examples=count * settings().max_examples // 100)
 
 
 def absent(reason: str) -> NoReturn:

@@ -48,7 +48,7 @@ PYTHON = ENVIRONMENT / "bin" / "python"
 WHEELHOUSE = ENVIRONMENT / "wheelhouse"
 
 #: Programs that tests ask for with `need(…)`, and the Debian packages that have them.
-PROGRAMS = {"dash": "dash", "fish": "fish", "zsh": "zsh"}
+PROGRAMS = {"dash": "dash", "fish": "fish", "git": "git", "patch": "patch", "zsh": "zsh"}
 
 APT_SECONDS = 300
 APT_GET = ["apt-get", "-q", "-y", "-o", "Acquire::http::Timeout=20", "-o", "DPkg::Lock::Timeout=60"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -502,7 +503,9 @@ def catalogue_entries(draw: st.DrawFn) -> Entry:
         text = "/".join([draw(hosts), *parts]) + ("/*" if is_prefix else "")
         location = location_of(kind, text if kind == "image" else f"https://{text}")
         page = draw(st.none() | st.just("https://h/p?q=ü#f"))
-        return Place(name, location, draw(st.sampled_from(["generic", "gitee"])), page, draw(sources), is_origin)
+        return Place(
+            name, location, draw(st.sampled_from(["generic", "gitee", "github"])), page, draw(sources), is_origin
+        )
 
     mirrors = tuple(place(name) for name in draw(st.lists(lower, max_size=2, unique=True)))
     return Entry(
@@ -576,6 +579,10 @@ def test_lookups_in_the_text_and_in_the_dictionary_are_equal(
     known += [key_of(place.location) for entry in entries for place in entry.places]
     known += [f"{place}/x/y" for place in known] + [place.host for entry in entries for place in entry.places]
     asked = [nasty, *known, *(f"{name}{nasty}" for name in known), *(f"{nasty}{name}" for name in known)]
+    # A stretch of the compiled text from inside of one line into the next: it is there, but it is no key.
+    lines = compiled.decode("utf-8", "surrogateescape").split("\n")
+    pairs = itertools.pairwise(lines)
+    asked += [f"{line.split(' ', 2)[-1]}\n{after.partition(chr(9))[0]}" for line, after in pairs if " " in line]
     if data and known:
         asked.append(data.draw(st.sampled_from(known))[:-1])
     whole = Catalogue(compiled)

@@ -156,7 +156,7 @@ pieces = st.lists(st.sampled_from([".", "..", "/", "a", "\0", "@", "{", ".lock",
 
 
 @given(st.text(st.characters(), max_size=12) | pieces)
-@examples(500)
+@examples(4000)
 @example("a/..")
 def test_any_text_is_a_value_or_refused(text: str) -> None:
     """Any text makes a ref and a path, or the project's own error; what is made can always be encoded."""

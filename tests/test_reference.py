@@ -9,6 +9,7 @@ import runpy
 from collections.abc import Callable
 
 import pytest
+from conftest import examples
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -444,6 +445,7 @@ PIECES = [
 NEARLY = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
 
 
+@examples(5000)
 @given(REFERENCES)
 def test_parse_undoes_str_and_familiar(value: Reference) -> None:
     """Every valid value is what its two spellings are read as, and so is its repository."""
@@ -454,6 +456,7 @@ def test_parse_undoes_str_and_familiar(value: Reference) -> None:
     assert len(value.familiar) <= len(str(value))
 
 
+@examples(8000)
 @given(st.text() | NEARLY)
 @example("Foo/bar")
 @example("foo:443/bar")
@@ -470,6 +473,7 @@ def test_any_text_is_parsed_to_a_stable_value_or_refused(text: str) -> None:
             assert str(kind.parse(str(value))) == str(value)
 
 
+@examples(8000)
 @given(st.text())
 def test_any_text_is_a_tag_or_digest_or_refused(text: str) -> None:
     """The two checks raise InvalidReference alone."""
@@ -507,12 +511,14 @@ def is_ipv6(text: str) -> bool:
         return False
 
 
+@examples(8000)
 @given(NEARLY)
 def test_parse_accepts_what_the_grammar_accepts(text: str) -> None:
     """Splitting by hand and one large expression agree."""
     assert in_the_grammar(text) == (not refusal(Reference.parse, text))
 
 
+@examples(4000)
 @given(joined(st.sampled_from(["", "0", "aF", "1234", "12345"]), [":", "::"], most=10))
 def test_an_ipv6_registry_is_an_ipv6_address(text: str) -> None:
     """The standard library's reader, which takes longer to import than this module, agrees."""

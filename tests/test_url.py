@@ -258,7 +258,7 @@ tokens = st.sampled_from(
 
 
 @given(st.text(max_size=30) | st.lists(tokens | st.text(max_size=2), max_size=8).map("".join))
-@examples(1500)
+@examples(6000)
 @example("https://[")
 @example("https://]")
 @example("https://@")
@@ -327,7 +327,7 @@ def test_a_password_is_never_shown(shape: str) -> None:
 
 
 @given(st.lists(tokens | st.text(max_size=3), max_size=5), st.lists(tokens | st.text(max_size=3), max_size=5))
-@examples(1000)
+@examples(5000)
 def test_what_stands_before_an_at_is_never_shown(before: list[str], after: list[str]) -> None:
     """Nothing of a text before its last @ is in a message, nor in a URL that was made of its userinfo."""
     text = f"https://user:{''.join(before)}{SECRET}@{''.join(after)}"

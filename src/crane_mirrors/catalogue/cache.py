@@ -9,7 +9,6 @@ renamed, and a failure to read or write one is never an error.
 from __future__ import annotations
 
 import os
-import stat
 import zlib
 from typing import TYPE_CHECKING
 
@@ -59,7 +58,7 @@ def load(folder: str, maker: bytes, sources: Sources) -> bytes | None:
 
 def _read(handle: int, head: bytes) -> bytes | None:
     status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode) or not _private(status) or status.st_size > MAX_BYTES:
+    if not _private(status) or status.st_size > MAX_BYTES:
         return None
     with open(handle, "rb", closefd=False) as file:
         if file.read(len(head)) != head:

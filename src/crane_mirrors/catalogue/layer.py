@@ -14,7 +14,7 @@ from crane_mirrors.intervals import Interval
 from crane_mirrors.model import nearest, shown
 from crane_mirrors.platforms import Platform
 from crane_mirrors.reference import Repository, check_tag
-from crane_mirrors.url import URL
+from crane_mirrors.url import URL, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,6 +211,8 @@ def _page(text: str) -> str:
 
 
 def _location(kind: Kind, text: str) -> Repository | URL | Prefix:
+    if kind == "image" and "@" in text:
+        raise InvalidInput(f"invalid repository {shown_url(text)}: leave out a digest, and a user or password")
     location = location_of(kind, text)
     if kind == "raw" and not isinstance(location, Prefix):
         raise InvalidInput(f"{shown(str(location))} must end in '/*': single files come with their Git repository")

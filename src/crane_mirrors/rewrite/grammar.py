@@ -214,4 +214,4 @@ def _url_body() -> re.Pattern[bytes]:
 
 @cache
 def _reversed_part() -> re.Pattern[bytes]:
-    return re.compile(rb"[^\x00-\x20\"'`<>()\[\]{}|\\,;]*+")
+    return re.compile(rb"[^\x00-\x20\x7f-\xff\"'`<>()\[\]{}|\\,;]*+")
