@@ -17,11 +17,11 @@ from hypothesis import settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 
-# How long one example takes says more about the machine than about the code. `pytest --hypothesis-profile=more` is for
-# a search that may take an hour.
+# How long one example takes says more about the machine than about the code. HYPOTHESIS_PROFILE=more is for a
+# search that may take an hour.
 settings.register_profile("ci", settings(), deadline=None, max_examples=100)
 settings.register_profile("more", settings.get_profile("ci"), max_examples=2000)
-settings.load_profile("ci")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def examples(count: int) -> settings:

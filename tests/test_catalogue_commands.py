@@ -318,6 +318,7 @@ def test_everything_that_is_shown_is_a_string(layers: list[dict[str, Any]]) -> N
 
 def test_a_catalogue_without_entries_is_shown() -> None:
     """Without entries there still is a valid file, and it gives no entries."""
+    assert to_yaml(Catalogue.compile({}, [])) == "version: 1\nbuiltin: false\n"
     shown = to_yaml(Catalogue.compile({"cn": ()}, []))
     assert shown == "version: 1\nbuiltin: false\n\nregions:\n  cn: []\n"
     assert contents(parse([SMALL, ("m.yaml", shown.encode())]))[1] == {}
@@ -400,6 +401,14 @@ def test_validate_unreadable_file(cli: CLI, name: str, why: str) -> None:
     assert ran.code == 5
     assert ran.out.splitlines()[0].startswith(f"{name}: {why}")
     assert len(ran.out.splitlines()) == 3
+    assert ran.err == "crane-mirrors: 2 of 3 catalogues are invalid\n"
+
+
+def test_validate_layers_that_cannot_be_read(cli: CLI) -> None:
+    """Of the catalogues in use, one that cannot be read does not hide what is wrong with the others."""
+    ran = cli("catalogue", "validate", "-c", "none.yaml", "-c", save("bad.yaml", BAD))
+    assert ran.code == 5
+    assert [line.partition(":")[0] for line in ran.out.splitlines()] == ["none.yaml", "bad.yaml", "bad.yaml"]
     assert ran.err == "crane-mirrors: 2 of 3 catalogues are invalid\n"
 
 

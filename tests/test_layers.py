@@ -246,6 +246,28 @@ def test_an_answer_that_only_the_project_has_is_said(cli: CLI) -> None:
     assert ran == (0, "ghcr.io/acme/shop:1\n", HAS_A_PART.format(PROJECT_FILE))
 
 
+MANY = [
+    ("list",),
+    ("resolve", "gocrane/craned:main", "gocrane/dashboard:main"),
+    ("rewrite", "f"),
+    ("catalogue", "show"),
+]
+
+
+@pytest.mark.parametrize("command", [pytest.param(command, id=command[0]) for command in MANY])
+def test_commands_with_many_answers_say_so_too(cli: CLI, command: tuple[str, ...]) -> None:
+    """What is not one answer is the project's when its catalogue is another; a file that says nothing is silent."""
+    Path("f").write_text("FROM gocrane/craned:main\n", encoding="ascii")
+    save(PROJECT_FILE, "regions: {cn: [ghcr]}")
+    ran = cli(*command)
+    assert ran.code == 0
+    assert ran.err.startswith(f"note: {PROJECT_FILE} has a part in ")
+    assert ran.err.count("\n") == 1
+    assert cli(*command, "--no-project").err == ""
+    save(PROJECT_FILE, "images:")
+    assert cli(*command).err == ""
+
+
 def test_a_project_overruled_is_silent(cli: CLI) -> None:
     """Where a stronger layer puts right what the project's file says, the answer is not the project's."""
     save(PROJECT_FILE, office("project.example/c"))
@@ -354,6 +376,31 @@ def test_the_builtin_catalogue_is_left_out(cli: CLI) -> None:
         assert cli("list", *options).out == "image\ti\tghcr\n"
         assert cli("image", "craned", *options).code == 3
         assert cli("image", "i:1", "--region", "global", *options).code == 0
+
+
+def test_what_a_person_changed_may_be_left_out(cli: CLI) -> None:
+    """A user's own changes to built-in entries do not stand in the way of a layer that leaves those entries out."""
+    save(user_file(), "regions: {cn: [office]}", "images: {craned: {mirrors: {office: r.example/c}}, dashboard: }")
+    save("m.yaml", "builtin: false", "images: {i: {origin: ghcr.io/a/i}}")
+    assert cli("list", "-c", "m.yaml").out == "image\ti\tghcr\n"
+    shown = cli("catalogue", "show").out
+    Path("shown.yaml").write_text(shown, encoding="ascii")
+    assert sorted(cli("catalogue", "show", "-c", "shown.yaml").out) == sorted(shown)
+
+
+def test_a_mirror_in_an_order_may_be_taken_away(cli: CLI) -> None:
+    """A layer that takes the last mirror of a name away does not make an order below invalid."""
+    save(user_file(), "regions: {cn: [office]}", office("r.example/c"))
+    save(PROJECT_FILE, "images: {craned: {mirrors: {office: }}}")
+    assert craned(cli) == [CODING, GHCR, HUB]
+
+
+def test_a_host_is_of_one_kind(cli: CLI) -> None:
+    """Where entries disagree on a host's kind, all lookups of a long run have the same answer: the first one's."""
+    layer = "git: {x: {origin: {url: https://gitee.com/a/b, host_kind: coding}}}"
+    urls = [f"https://gitee.com/finops/crane/blob/main/{number}" for number in range(20)]
+    ran = cli("resolve", *urls, "-c", save("m.yaml", layer))
+    assert all(line.startswith("https://finops.coding.net/") for line in ran.out.splitlines())
 
 
 def test_regions_lie_over_each_other(cli: CLI) -> None:

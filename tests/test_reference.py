@@ -445,7 +445,7 @@ PIECES = [
 NEARLY = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
 
 
-@examples(5000)
+@examples(3000)
 @given(REFERENCES)
 def test_parse_undoes_str_and_familiar(value: Reference) -> None:
     """Every valid value is what its two spellings are read as, and so is its repository."""

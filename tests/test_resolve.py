@@ -457,7 +457,7 @@ REFUSED = [
     ("https://github.com/gocrane/crane/blob/main", 3, ISSUES),
     ("https://github.com/gocrane", 3, ISSUES),
     ("https://github.com", 3, ISSUES),
-    ("https://github.com//gocrane/crane", 3, ISSUES),
+    ("https://github.com//crane", 3, ISSUES),
     ("https://gitee.com//crane", 3, ISSUES),
     ("https://raw.githubusercontent.com/gocrane/crane/main", 3, ISSUES),
     ("https://gitee.com/finops/crane/issues", 3, ISSUES),

@@ -170,7 +170,13 @@ def test_strings_and_lines_are_numbered_as_they_come(
         ("-p url", [CODING, "{helm}", "{helm}/craned-1.tgz", "{git}", "{raw}"]),
         (
             "-p command",
-            [PULL, "helm repo add gocrane {helm}", "helm pull {helm}/craned-1.tgz", "git clone {git}", "curl -fsSL '{raw}'"],
+            [
+                PULL,
+                "helm repo add gocrane {helm}",
+                "helm pull {helm}/craned-1.tgz",
+                "git clone {git}",
+                "curl -fsSL '{raw}'",
+            ],
         ),
         (
             "-p page",
@@ -193,7 +199,7 @@ def test_strings_and_lines_are_numbered_as_they_come(
             ],
         ),
     ],
-)  # fmt: skip
+)
 def test_fields_of_mixed_kinds(pipe: Pipe, options: str, out: list[str]) -> None:
     """`reference` and `url` both are the address, since lines of all kinds may come; the others are each kind's own."""
     answers = {

@@ -173,7 +173,7 @@ COMMIT_TEXTS = st.one_of(
 )
 
 
-@examples(4000)
+@examples(2000)
 @given(st.none() | BRANCH_TEXTS, st.none() | COMMIT_TEXTS, st.none() | st.integers())
 def test_whatever_is_given_makes_a_valid_tag_or_is_refused(
     branch: str | None, commit: str | None, pr: int | None

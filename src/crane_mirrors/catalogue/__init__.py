@@ -24,11 +24,18 @@ def load(files: Sequence[str] = (), *, cache_dir: str | None = None) -> Catalogu
     With ``cache_dir`` (an absolute folder of the user's own) the result is kept there, keyed by the files' contents.
     Raises InvalidCatalogue with every problem found.
     """
-    sources = [(BUILTIN, _read(_builtin_path())), *((file, _read(file)) for file in files)]
-    if cache_dir is None:
-        return parse(sources)
+    sources: list[tuple[str, bytes]] = []
+    unreadable: list[str] = []
+    for name, path in ((BUILTIN, _builtin_path()), *((file, file) for file in files)):
+        try:
+            sources.append((name, _read(path)))
+        except InvalidCatalogue as error:
+            unreadable += error.problems
+    if cache_dir is None or unreadable:
+        return parse(sources, unreadable)
     folder = os.path.dirname(__file__)
-    maker = cache.code_stamp(folder, os.path.join(os.path.dirname(folder), "hosts"))
+    package = os.path.dirname(folder)
+    maker = cache.code_stamp(package, folder, os.path.join(package, "hosts"))
     compiled = cache.load(cache_dir, maker, sources)
     if compiled is not None:
         return Catalogue(compiled)
@@ -37,13 +44,16 @@ def load(files: Sequence[str] = (), *, cache_dir: str | None = None) -> Catalogu
     return catalogue
 
 
-def parse(sources: Sequence[tuple[str, bytes]]) -> Catalogue:
-    """Make a catalogue of files' names and contents, the lowest layer first. Raises InvalidCatalogue."""
+def parse(sources: Sequence[tuple[str, bytes]], unreadable: Sequence[str] = ()) -> Catalogue:
+    """Make a catalogue of files' names and contents, the lowest layer first. Raises InvalidCatalogue.
+
+    With problems of files that could not be read it always raises, with those of the others behind them.
+    """
     from crane_mirrors.catalogue.layer import read_layer
     from crane_mirrors.catalogue.merge import merge
     from crane_mirrors.catalogue.problems import Problems
 
-    problems = Problems()
+    problems = Problems(list(unreadable))
     layers = [read_layer(name, data, problems) for name, data in sources]
     problems.raise_any()
     catalogue = merge(layers, problems)

@@ -41,6 +41,7 @@ class Catalogue:
     def compile(cls, regions: Mapping[str, tuple[str, ...]], entries: Iterable[Entry]) -> Catalogue:
         """Make a catalogue of entries that were checked."""
         lines = [f"region {name}\t{' '.join(order)}" for name, order in regions.items()]
+        kinds: dict[str, str] = {}
         for entry in entries:
             lines.append(f"name {entry.kind} {entry.name}\t{entry.to_row()}")
             lines += [f"name {entry.kind} {alias}\t{entry.name}" for alias in entry.aliases]
@@ -48,7 +49,8 @@ class Catalogue:
             for place in entry.places:
                 lines.append(f"{relation} {entry.kind} {key_of(place.location)}\t{entry.name}")
                 if place.host_kind != "generic":
-                    lines.append(f"host {place.host}\t{place.host_kind}")
+                    kinds.setdefault(place.host, place.host_kind)
+        lines += [f"host {host}\t{kind}" for host, kind in kinds.items()]
         return cls(("\n" + "\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
 
     def entry(self, kind: Kind, name: str) -> Entry:
@@ -139,7 +141,7 @@ class Catalogue:
     def _whole(self) -> dict[str, str]:
         if self._index is None:
             lines = self.compiled.decode("utf-8", "surrogateescape").split("\n")[1:-1]
-            self._index = dict(line.split("\t", 1) for line in lines)
+            self._index = {key: value for key, _, value in (line.partition("\t") for line in lines)}
         return self._index
 
     def _find(self, key: str) -> str | None:
@@ -151,11 +153,14 @@ class Catalogue:
         self._finds += 1
         if self._finds > _FEW:
             return self._whole().get(key)
-        start = self.compiled.find(f"\n{key}\t".encode("utf-8", "surrogateescape"))
+        try:
+            start = self.compiled.find(f"\n{key}\t".encode())
+        except UnicodeEncodeError:
+            return None
         if start < 0:
             return None
         start = self.compiled.index(b"\t", start) + 1
-        return self.compiled[start : self.compiled.index(b"\n", start)].decode("utf-8", "surrogateescape")
+        return self.compiled[start : self.compiled.find(b"\n", start)].decode("utf-8", "surrogateescape")
 
     def _decode(self, row: str | None) -> Entry | None:
         if row is None:

@@ -22,25 +22,28 @@ __all__ = ["merge"]
 
 def merge(layers: Sequence[Layer], problems: Problems) -> Catalogue:
     """Lay each layer over those before it; the first is the built-in one. Contradictions go to ``problems``."""
-    merger = _Merger(problems)
     keep_builtin = all(layer.builtin for layer in layers)
+    merger = _Merger(problems, frozenset() if keep_builtin else frozenset(layers[0].entries))
     for number, layer in enumerate(layers):
         merger.add_regions(layer)
         if number or keep_builtin:
             merger.add_entries(layer)
     merger.check_names()
     merger.check_places()
-    merger.check_regions()
+    merger.check_regions(layers)
     return Catalogue.compile(merger.regions, merger.entries.values())
 
 
 class _Merger:
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, left_out: frozenset[tuple[Kind, str]]) -> None:
         self.problems = problems
+        self.left_out = left_out
         self.regions: dict[str, tuple[str, ...]] = {}
         self.words: list[tuple[At, str]] = []
         self.entries: dict[tuple[Kind, str], Entry] = {}
         self.at: dict[tuple[Kind, str], At] = {}
+        self.touched: dict[tuple[Kind, str], int] = {}
+        self.turn = 0
 
     def add_regions(self, layer: Layer) -> None:
         """Put a layer's order in front: what it does not name keeps its place behind."""
@@ -56,6 +59,11 @@ class _Merger:
                 self.entries.pop(key, None)
                 continue
             self.at[key] = patch.at
+            self.turn += 1
+            self.touched[key] = self.turn
+            if patch.origin is None and key not in self.entries and key in self.left_out and layer.builtin:
+                # What one layer changes in a built-in entry is no mistake because another leaves those out.
+                continue
             entry = self._patched(key, patch)
             if entry is not None:
                 self.entries[key] = entry
@@ -89,8 +97,11 @@ class _Merger:
         for (kind, name), entry in self.entries.items():
             for alias in entry.aliases:
                 owner = owners.setdefault((kind, alias), name)
-                if owner != name or alias == name:
+                if alias == name or (owner != name and self.touched[kind, owner] < self.touched[kind, name]):
                     self.problems.add(self.at[kind, name].key("aliases"), f"'{alias}' is already a name of '{owner}'")
+                elif owner != name:
+                    # The later entry is at fault: nobody can change the built-in catalogue's file.
+                    self.problems.add(self.at[kind, owner], f"'{alias}' is already a name of '{name}'")
 
     def check_places(self) -> None:
         """Note places that two entries claim, prefixes mixed with places, and names that an origin has too."""
@@ -107,9 +118,10 @@ class _Merger:
                 if place.name == entry.origin.name and not place.is_origin:
                     self.problems.add(here, f"'{place.name}' is what the origin's own host is called")
 
-    def check_regions(self) -> None:
-        """Note words that are neither a mirror's name nor a host kind."""
+    def check_regions(self, layers: Sequence[Layer]) -> None:
+        """Note words that are neither a host kind nor any layer's name for a mirror, be it taken away by another."""
         known = {place.name for entry in self.entries.values() for place in entry.places}
+        known |= {name for layer in layers for patch in layer.entries.values() if patch for name in patch.mirrors}
         known |= {"origin", *hosts.kind_names()}
         for at, word in self.words:
             if word not in known:

@@ -30,6 +30,17 @@ class Layers(NamedTuple):
         """The same without the project's file."""
         return Layers(tuple(file for file in self.files if file != self.project))
 
+    def project_counts(self, catalogue: Catalogue) -> bool:
+        """Tell whether a catalogue of these layers would be another one without the project's file."""
+        if self.project is None:
+            return False
+        from crane_mirrors.errors import InvalidCatalogue
+
+        try:
+            return self.without_project.load().compiled != catalogue.compiled
+        except InvalidCatalogue:
+            return True
+
 
 def find_layers(options: tuple[str, ...], *, project: bool = True) -> Layers:
     """Find the files that are there, and take those that the environment and the options name."""
@@ -54,7 +65,9 @@ def _project_file() -> str | None:
             break
         folders.append(folder := parent)
     files = (os.path.join(folder, PROJECT_FILE) for folder in folders)
-    return next((os.path.relpath(file, here) for file in files if os.path.lexists(file)), None)
+    # Reading a FIFO would wait for whoever writes to it; a link that leads nowhere is a mistake to be told.
+    found = (file for file in files if os.path.isfile(file) or (os.path.islink(file) and not os.path.exists(file)))
+    return next((os.path.relpath(file, here) for file in found), None)
 
 
 def _cache_dir() -> str | None:

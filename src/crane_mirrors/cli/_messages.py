@@ -32,7 +32,7 @@ def say(line: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal would obey.
+    r"""Escape what a terminal would obey.
 
     >>> printable("a\x1b[31mb")
     'a\\x1b[31mb'

@@ -115,7 +115,7 @@ _OPTIONS = {
         "--catalogue",
         multiple=True,
         metavar="FILE",
-        type=click.Path(),
+        type=click.Path(readable=False),  # the loader says so, with its own exit code
         help="Catalogue to lay over the built-in one; also CRANE_MIRRORS_CATALOGUE.",
     ),
     "no_project": click.option("--no-project", is_flag=True, help="Leave out the project's own .crane-mirrors.yaml."),

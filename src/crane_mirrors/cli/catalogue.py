@@ -16,9 +16,6 @@ from crane_mirrors.render import Result, format_names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from crane_mirrors.catalogue import Catalogue
-    from crane_mirrors.cli._layers import Layers
-
 __all__ = ["command"]
 
 
@@ -39,17 +36,10 @@ def show_command(settings: Settings, origins: bool) -> int:
 
     layers = settings.layers
     catalogue = layers.load()
-    if layers.project and _changed(catalogue, layers):
+    if layers.project_counts(catalogue):
         note(f"{layers.project} has a part in this catalogue (--no-project leaves it out)")
     sys.stdout.write(to_yaml(catalogue, origins=origins))
     return 0
-
-
-def _changed(catalogue: Catalogue, layers: Layers) -> bool:
-    try:
-        return layers.without_project.load().compiled != catalogue.compiled
-    except InvalidCatalogue:
-        return True
 
 
 @command.command("validate")

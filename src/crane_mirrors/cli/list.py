@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crane_mirrors.cli._answer import emit, route_row, shown_field
+from crane_mirrors.cli._messages import note
 from crane_mirrors.cli._settings import Settings, shared_options
 from crane_mirrors.model import KINDS
 from crane_mirrors.render import Result
@@ -29,7 +30,10 @@ def command(settings: Settings, kind: str | None) -> int:
     """
 
     def make() -> Result:
-        catalogue = settings.layers.load()
+        layers = settings.layers
+        catalogue = layers.load()
+        if layers.project_counts(catalogue):
+            note(f"{layers.project} has a part in this list (--no-project leaves it out)")
         entries = [entry for entry in catalogue.entries() if kind in (None, entry.kind)]
         found = [(entry, answer) for entry in entries for answer in [_answer(catalogue, entry, settings)] if answer]
         if settings.format == "plain":

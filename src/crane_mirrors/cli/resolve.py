@@ -46,9 +46,10 @@ def command(settings: Settings, strings: tuple[str, ...]) -> int:
     if settings.output is None and "-" in strings:
         settings = settings._replace(output="plain")
     layers = settings.layers
-    if layers.project:
+    catalogue = layers.load()
+    if layers.project_counts(catalogue):
         note(f"{layers.project} has a part in these answers (--no-project leaves it out)")
-    outcomes = _outcomes(layers.load(), settings, strings)
+    outcomes = _outcomes(catalogue, settings, strings)
     return (_write_lines if settings.format == "plain" else _write_whole)(settings, outcomes)
 
 

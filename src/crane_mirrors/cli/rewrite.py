@@ -64,9 +64,9 @@ def command(
     wanted = Wanted(in_place, check, diff, report)
     _check_usage(files, wanted)
     layers = settings.layers
-    if layers.project:
-        note(f"{layers.project} has a part in what is rewritten (--no-project leaves it out)")
     catalogue = layers.load()
+    if layers.project_counts(catalogue):
+        note(f"{layers.project} has a part in what is rewritten (--no-project leaves it out)")
     index = Rules(catalogue, choices(settings.choice, prefer)).index()
     return _Run(settings, catalogue, index, wanted).all(files or ("-",))
 
