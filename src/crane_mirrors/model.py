@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-__all__ = ["KINDS", "Kind", "RouteKind", "nearest", "shown"]
+__all__ = ["KINDS", "Kind", "RouteKind", "nearest", "printable", "shown"]
 
 Kind = Literal["image", "helm", "git", "raw"]
 """A section of a catalogue; ``raw`` holds prefixes only, since files come with their Git repository."""
@@ -13,6 +13,15 @@ RouteKind = Literal["image", "helm", "chart", "git", "raw"]
 """What one route leads to: ``raw`` is a file in a Git repository, ``chart`` an archive in a Helm one."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey, and nothing else.
+
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def shown(text: str, limit: int = 80) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from crane_mirrors.errors import InvalidCatalogue
+from crane_mirrors.model import printable
 
 __all__ = ["At", "Problems"]
 
@@ -51,17 +52,10 @@ class Problems:
             file = at.file if isinstance(at, At) else at
             self.more[file] = self.more.get(file, 0) + 1
         else:
-            self.lines.append(_printable(f"{at}{message}" if isinstance(at, At) else f"{at}: {message}"))
+            self.lines.append(printable(f"{at}{message}" if isinstance(at, At) else f"{at}: {message}"))
 
     def raise_any(self) -> None:
         """Raise InvalidCatalogue if there is any problem."""
         if self.lines:
-            more = [_printable(f"{file}: and {count} more problems") for file, count in self.more.items()]
+            more = [printable(f"{file}: and {count} more problems") for file, count in self.more.items()]
             raise InvalidCatalogue((*self.lines, *more))
-
-
-def _printable(line: str) -> str:
-    # The name of a file can hold anything but NUL.
-    if line.isprintable():
-        return line
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)

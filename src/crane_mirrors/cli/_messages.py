@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["PROGRAM", "complain", "note", "printable", "say"]
+from crane_mirrors.model import printable
+
+__all__ = ["PROGRAM", "complain", "note", "say"]
 
 PROGRAM = "crane-mirrors"
 
@@ -29,12 +31,3 @@ def say(line: str) -> None:
     except OSError:
         # Nobody can be told; the answer and the exit code still count, and nothing may fail at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-def printable(text: str) -> str:
-    r"""Escape what a terminal would obey.
-
-    >>> printable("a\x1b[31mb")
-    'a\\x1b[31mb'
-    """
-    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

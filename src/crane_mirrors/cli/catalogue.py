@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crane_mirrors.cli._answer import show
-from crane_mirrors.cli._messages import complain, note, printable
+from crane_mirrors.cli._messages import complain, note
 from crane_mirrors.cli._settings import Settings, catalogue_options
 from crane_mirrors.errors import InvalidCatalogue
+from crane_mirrors.model import printable
 from crane_mirrors.render import Result, format_names
 
 if TYPE_CHECKING:

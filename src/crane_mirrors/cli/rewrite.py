@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from crane_mirrors.cli._answer import terminal
-from crane_mirrors.cli._messages import complain, note, printable
+from crane_mirrors.cli._messages import complain, note
 from crane_mirrors.cli._report import report_rows, write_report
 from crane_mirrors.cli._settings import options
 from crane_mirrors.cli._sources import failure, replace_file, source
 from crane_mirrors.errors import FileFailed, InvalidInput
-from crane_mirrors.model import KINDS, nearest
+from crane_mirrors.model import KINDS, nearest, printable
 from crane_mirrors.rewrite.changes import has_changes, unified_diff
 from crane_mirrors.rewrite.engine import blocks, rewrite_stream
 from crane_mirrors.rewrite.rules import Rules

@@ -83,3 +83,19 @@ def split_ref(segments: Sequence[str]) -> tuple[str, Sequence[str]]:
     if len(segments) > 2 and segments[0] == "refs" and segments[1] in ("heads", "tags"):
         return segments[2], segments[3:]
     return (segments[0], segments[1:]) if segments else ("", ())
+
+
+def below(repository: str, rest: Sequence[str]) -> Found | None:
+    """Read what follows ``OWNER/REPO`` where a host has GitHub's shapes; None for an issue's page and its like.
+
+    >>> below("github.com/o/r", ["blob", "main", "a.md"]).page, below("github.com/o/r", ["issues", "12"])
+    (True, None)
+    """
+    match rest:
+        case []:
+            return Found(repository)
+        case ["raw" | "blob" as form, *more]:
+            return file_in(repository, *split_ref(more), page=form == "blob")
+        case ["tree", _, *_]:
+            return Found(repository, page=True)
+    return None

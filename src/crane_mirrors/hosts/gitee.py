@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crane_mirrors.hosts._base import Found, HostKind, file_in, server_of, split_ref
+from crane_mirrors.hosts._base import Found, HostKind, below, server_of
 from crane_mirrors.url import encode
 
 if TYPE_CHECKING:
@@ -33,14 +33,7 @@ class Gitee(HostKind):
             return None
         owner, repo, *rest = url.segments
         repository = f"{server_of(url)}/{owner}/{repo.removesuffix('.git')}"
-        match rest:
-            case []:
-                return Found(repository)
-            case ["raw" | "blob" as form, *more]:
-                return file_in(repository, *split_ref(more), page=form == "blob")
-            case ["tree", _, *_]:
-                return Found(repository, page=True)
-        return None
+        return below(repository, rest)
 
 
 KIND = Gitee()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crane_mirrors.hosts._base import Found, HostKind, file_in, server_of, split_ref
+from crane_mirrors.hosts._base import Found, HostKind, below, file_in, server_of, split_ref
 from crane_mirrors.url import encode
 
 if TYPE_CHECKING:
@@ -41,14 +41,7 @@ class GitHub(HostKind):
         repository = f"{'github.com' if server in self.domains else server}/{owner}/{repo.removesuffix('.git')}"
         if url.host == RAW:
             return file_in(repository, *split_ref(rest))
-        match rest:
-            case []:
-                return Found(repository)
-            case ["raw" | "blob" as form, *more]:
-                return file_in(repository, *split_ref(more), page=form == "blob")
-            case ["tree", _, *_]:
-                return Found(repository, page=True)
-        return None
+        return below(repository, rest)
 
 
 KIND = GitHub()
