@@ -421,6 +421,7 @@ def test_interrupt_while_reading(start: Start, tmp_path: Path) -> None:
 
     wait_for(is_read)
     os.write(ends[0], b"version: 1\n")
+    time.sleep(1)  # until it waits for more: between two reads, Python looks at no signal
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 130

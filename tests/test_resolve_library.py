@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from crane_mirrors import (
     Answer, Catalogue, Choice, CraneMirrorsError, Reference, Route, load,
-    resolve_git, resolve_helm, resolve_image, resolve_raw,
+    resolve_git, resolve_helm, resolve_image, resolve_raw, resolve_string,
 )
 
 
@@ -53,6 +53,7 @@ try:
 except CraneMirrorsError as error:
     code: int = error.exit_code
     print(code, type(error).__name__)
+print(*targets(resolve_string(catalogue, "git@github.com:gocrane/api.git", Choice(mirrors=("mine",), every=False))))
 names: list[str] = catalogue.names("git")
 print(*names)
 """
@@ -66,6 +67,7 @@ https://mine.example/api
 https://finops.coding.net/p/gocrane/d/crane/git/raw/main/README.md?download=false \
 https://gitee.com/finops/crane/raw/main/README.md https://raw.githubusercontent.com/gocrane/crane/main/README.md
 3 UnknownName
+https://mine.example/api
 crane helm-charts api crane-scheduler fadvisor
 """
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crane_mirrors.resolve.raw import resolve_raw
     from crane_mirrors.resolve.repository import resolve_git, resolve_helm
     from crane_mirrors.resolve.routes import Answer, Choice, Route
+    from crane_mirrors.resolve.strings import resolve_string
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ __all__ = [
     "resolve_helm",
     "resolve_image",
     "resolve_raw",
+    "resolve_string",
 ]
 
 # Names are imported when they are first asked for, so that a command pays only for what it uses.
@@ -53,6 +55,7 @@ _ROOMS = {
     "resolve_helm": "resolve.repository",
     "resolve_image": "resolve.image",
     "resolve_raw": "resolve.raw",
+    "resolve_string": "resolve.strings",
 }
 
 

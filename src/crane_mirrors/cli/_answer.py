@@ -69,6 +69,9 @@ def error_row(error: CraneMirrorsError) -> dict[str, Any]:
 def result_of(settings: Settings, command: str, found: Answer) -> Result:
     """Give an answer's rows, lines and cells. Raises NoRoute where the best route lacks what is to be printed."""
     field = settings.field or ("command" if found.kind == "image" else "url")
+    if command == "resolve" and field in ("reference", "url"):
+        # Strings of all kinds come in, so both mean the address that comes out.
+        field = "reference" if found.kind == "image" else "url"
     if settings.format == "plain":
         return Result(command, lines=_lines(settings, found, field))
     cells = [(route.place.name, shown_field(found, route, field)) for route in found.routes]

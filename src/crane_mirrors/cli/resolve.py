@@ -57,15 +57,11 @@ def _outcomes(catalogue: Catalogue, settings: Settings, strings: Iterable[str]) 
     from crane_mirrors.resolve.strings import resolve_string
 
     choice, failed = settings.choice, 0
-    images = urls = settings
-    if settings.field in ("reference", "url"):
-        # Strings of all kinds come in, so both mean the address that comes out.
-        images, urls = settings._replace(field="reference"), settings._replace(field="url")
 
     @lru_cache(maxsize=1024)  # a list of what runs somewhere names few things, many times
     def result(text: str) -> Result:
         found = resolve_string(catalogue, text, choice, suggest=failed < SUGGESTIONS)
-        return result_of(images if found.kind == "image" else urls, "resolve", found)
+        return result_of(settings, "resolve", found)
 
     for text in _texts(strings):
         try:
