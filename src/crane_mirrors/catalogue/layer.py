@@ -195,10 +195,11 @@ def _matching(text: str, grammar: str, what: str) -> str:
     return text
 
 
-def _web(text: str) -> URL:
+def _web(text: str, *, oci: bool = False) -> URL:
     url = URL.parse(text)
-    if url.scheme not in ("http", "https"):
-        raise InvalidInput(f"invalid URL {shown(str(url))}: a catalogue holds http and https addresses")
+    if url.scheme not in ("http", "https") and not (oci and url.scheme == "oci"):
+        also = ", and oci for Helm" if oci else ""
+        raise InvalidInput(f"invalid URL {shown(str(url))}: a catalogue holds http and https addresses{also}")
     if "@" in text.partition("://")[2].partition("/")[0]:
         raise InvalidInput(f"invalid URL {shown(str(url))}: it must not hold a user or a password")
     return url
@@ -217,7 +218,7 @@ def _location(kind: Kind, text: str) -> Repository | URL | Prefix:
     if kind == "raw" and not isinstance(location, Prefix):
         raise InvalidInput(f"{shown(str(location))} must end in '/*': single files come with their Git repository")
     if kind != "image":
-        _web(text)
+        _web(text, oci=kind == "helm")
         if "#" in text:
             raise InvalidInput(f"invalid URL {shown(str(location))}: a fragment ('#…') is not allowed")
     if "*" in str(location).removesuffix("/*"):

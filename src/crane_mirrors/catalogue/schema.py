@@ -24,6 +24,7 @@ _REFERENCE = rf"(?:{_REGISTRY}/)?{reference._PATH}(?:/\*)?|{_REGISTRY}/\*"
 _NEVER = r'\u0000-\u0020\u007f-\u00a0"<>\\^`{|}\u2028\u2029'
 _SERVER = rf"[Hh][Tt][Tt][Pp][Ss]?://(?:[^{_NEVER}/?#@:*\[\]]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{0,5}})?"
 _ADDRESS = rf"{_SERVER}(?:/(?:[^{_NEVER}?#%*]|%[0-9A-Fa-f]{{2}})*)?(?:\?[^{_NEVER}#*]*)?"
+_HELM = _ADDRESS.replace("[Hh][Tt][Tt][Pp][Ss]?", "(?:[Hh][Tt][Tt][Pp][Ss]?|[Oo][Cc][Ii])")
 _PAGE = rf"{_SERVER}(?:/(?:[^{_NEVER}?#%]|%[0-9A-Fa-f]{{2}})*)?(?:[?#][^{_NEVER}]*)?"
 
 _SECTIONS: dict[Kind, str] = {
@@ -133,7 +134,8 @@ def _place(kind: Kind) -> Schema:
     """Describe both forms of a place at once, so that an editor need not guess which one was meant."""
     key = "reference" if kind == "image" else "url"
     prefix = r"/\*" if kind == "raw" else r"(?:/\*)?"
-    address = _text(_REFERENCE) if kind == "image" else {"type": ["string"], **_pattern(_ADDRESS + prefix)}
+    url = _HELM if kind == "helm" else _ADDRESS
+    address = _text(_REFERENCE) if kind == "image" else {"type": ["string"], **_pattern(url + prefix)}
     return {
         "description": "An address, or a mapping with more. One that ends in '/*' covers all that is below.",
         **address,

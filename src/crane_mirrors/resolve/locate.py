@@ -34,6 +34,14 @@ class Located(NamedTuple):
         """The origin or mirror that the URL is on."""
         return next(place for place in self.entry.places if key_of(place.location) == self.key)
 
+    def serves(self, place: Place) -> bool:
+        """Whether a place can have the same thing: a chart's archive and its tag in a registry have other addresses."""
+        return self.kind != "chart" or _is_oci(place) == _is_oci(self.place)
+
+
+def _is_oci(place: Place) -> bool:
+    return str(place.location).startswith("oci:")
+
 
 def locate(catalogue: Catalogue, url: URL) -> Located | None:
     """Find the entry of a URL; None when the catalogue has none, or the URL is no repository, chart or file.

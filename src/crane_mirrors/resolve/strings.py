@@ -128,7 +128,8 @@ def _answer(catalogue: Catalogue, located: Located, choice: Choice) -> Answer:
     if found and found.ref and found.path:
         return answer_raw(catalogue, located.entry, found.ref, found.path, choice)
     command = ("helm", "pull") if located.kind == "chart" else ("curl", "-fsSL")
-    places, _ = rank(catalogue, located.entry, choice)
+    ranked, _ = rank(catalogue, located.entry, choice)
+    places = [place for place in ranked if located.serves(place)]
     urls = [(place, f"{place.location}{located.tail}") for place in (places if choice.every else places[:1])]
     routes = tuple(Route(place, url, (*command, url), place.page) for place, url in urls)
     return Answer(located.kind, located.entry.name, routes)

@@ -118,7 +118,7 @@ class Rules:
             return self._moved_file(located, found.ref, found.path, text, page=found.page)
         if found and found.page:
             return None
-        best = self._best(located.entry)[0]
+        best = next((place for place in self._best(located.entry) if located.serves(place)), here)
         if best is here:
             return None
         slash = "/" if located.kind == "helm" and _before_query(text).endswith("/") else ""
