@@ -793,3 +793,11 @@ def test_module_is_the_same_program(cli: CLI, tmp_path: Path, path_with_program:
             check=False,
         )
         assert (process.returncode, process.stdout, process.stderr) == ran
+
+
+@pytest.mark.parametrize("command", [["helm"], ["git"], ["raw", "main", "x"]])
+def test_a_password_in_place_of_a_name_is_not_repeated(cli: CLI, command: list[str]) -> None:
+    """Whoever pastes a URL where a name belongs finds it neither on the terminal nor in a log."""
+    first, *rest = command
+    ran = cli(first, "https://user:hunter2@git.example/x", *rest)
+    assert (ran.code, "hunter2" in ran.out + ran.err) == (3, False)

@@ -62,7 +62,7 @@ class Catalogue:
             return found
         other = next((other for other in get_args(Kind) if self.get(other, name)), None)
         hint = nearest(name, self.names(kind)) if not other else f"but there is one of kind {other}"
-        raise UnknownName(f"no {kind} {shown(name)} in the catalogue: {hint}")
+        raise UnknownName(f"no {kind} {_shown(name)} in the catalogue: {hint}")
 
     def get(self, kind: Kind, name: str) -> Entry | None:
         """Give the entry with this name or alias, or None."""
@@ -169,6 +169,14 @@ class Catalogue:
         if entry is None:
             entry = self._entries[row] = Entry.from_row(row)
         return entry
+
+
+def _shown(name: str) -> str:
+    if "@" not in name:
+        return shown(name)
+    from crane_mirrors.url import shown_url
+
+    return shown_url(name)  # what was pasted in place of a name may be a URL with a password
 
 
 def _is_row(value: str) -> bool:
