@@ -130,6 +130,14 @@ class Catalogue:
                 assert entry is not None
                 yield entry
 
+    def places(self) -> Iterator[tuple[str, str, str]]:
+        """Give ``at`` or ``under``, the kind and the key (see ``key_of``) of all places; makes no entries."""
+        for line in self._whole():
+            relation, _, rest = line.partition(" ")
+            if relation in ("at", "under"):
+                kind, _, key = rest.partition(" ")
+                yield relation, kind, key
+
     def mirror_words(self) -> frozenset[str]:
         """Give every word that a person may name a mirror with: names, host kinds and ``origin``."""
         if self._words is None:

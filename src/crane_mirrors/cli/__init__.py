@@ -16,7 +16,10 @@ def main() -> int:
     try:
         from crane_mirrors.cli._run import run
 
-        return run(sys.argv[1:])
+        code = run(sys.argv[1:])
+        # The interpreter looks through everything that it leaves behind; that costs as much as all the rest.
+        gc.freeze()
+        return code
     except KeyboardInterrupt:
         # Nothing that is still buffered may fail, or block, on the way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

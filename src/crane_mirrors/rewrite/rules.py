@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from crane_mirrors import hosts
-from crane_mirrors.catalogue.entry import Prefix, key_of
 from crane_mirrors.errors import CraneMirrorsError, NoRoute
 from crane_mirrors.files import FilePath, Ref
 from crane_mirrors.reference import Repository
@@ -17,7 +16,7 @@ from crane_mirrors.rewrite.index import Index
 from crane_mirrors.url import URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.catalogue.entry import Entry, Place
@@ -47,15 +46,21 @@ class Rules:
         images: set[str] = set()
         urls: dict[str, set[str]] = {}
         repositories: set[str] = set()
-        for entry in self.catalogue.entries():
-            for place in entry.places:
-                if entry.kind == "image":
-                    images |= _image_anchors(place)
-                else:
-                    for host, segment in _url_anchors(entry, place):
-                        urls.setdefault(host, set()).add(segment)
-            if entry.kind == "git" and not entry.is_prefix:
-                repositories.add(key_of(entry.origin.location).partition("/")[2])
+        owners: set[str] = set()
+        for relation, kind, key in self.catalogue.places():
+            host, _, path = key.partition("/")
+            # A proxy's path may hold a whole URL, and the engine's segments end at a colon.
+            first = path.partition("/")[0].partition(":")[0]
+            if kind == "image":
+                images |= _image_anchors(host, first)
+            else:
+                urls.setdefault(host.partition(":")[0], set()).add(first)
+            if kind == "git":
+                repositories.add(path)
+                owners.add(key.rpartition("/")[0] if relation == "at" else key)
+        for owner in owners:
+            for host, first in self._git_anchors(owner):
+                urls.setdefault(host, set()).add(first)
         return Index(
             images=[anchor.encode() for anchor in images],
             urls={
@@ -66,6 +71,20 @@ class Rules:
             replace_url=self.url,
             replace_bare=self.bare if self.catalogue.under("image", f"{_HUB}/library/any") else None,
         )
+
+    def _git_anchors(self, owner: str) -> Iterator[tuple[str, str]]:
+        """Name the other hosts on which an owner's repositories and their files stand, with their first segments."""
+        host, _, path = owner.partition("/")
+        kind = hosts.kind_named(self.catalogue.host_kind(host) or hosts.kind_of(host.partition(":")[0]).name)
+        for name in kind.domains:
+            if not name.startswith("*"):
+                yield name, path.partition("/")[0]
+        if path:
+            clone, ref, file = URL.parse(f"https://{owner}/repository.git"), Ref("ref"), FilePath("path")
+            with contextlib.suppress(NoRoute):
+                for text in filter(None, (kind.raw_url(clone, ref, file), kind.file_page(clone, ref, file))):
+                    url = URL.parse(text)
+                    yield url.host, url.segments[0]
 
     def image(self, name: bytes) -> bytes | None:
         """Give the repository that an image's repository becomes, or None to leave it as it is.
@@ -174,41 +193,5 @@ def _before_query(text: str) -> str:
     return text.partition("#")[0].partition("?")[0]
 
 
-def _image_anchors(place: Place) -> set[str]:
-    registry, _, path = key_of(place.location).partition("/")
-    anchors = {registry.partition(":")[0]}
-    if registry == _HUB:
-        anchors.update(_HUB_NAMES)
-        if not isinstance(place.location, Prefix):
-            anchors.add(path.partition("/")[0])
-    return anchors
-
-
-def _url_anchors(entry: Entry, place: Place) -> Iterable[tuple[str, str]]:
-    """Name the hosts on which an entry's URLs can stand, each with the first segment of their paths."""
-    host, _, path = key_of(place.location).partition("/")
-    # A proxy's path may hold a whole URL, and the engine's segments end at a colon.
-    first = path.partition("/")[0].partition(":")[0]
-    yield host.partition(":")[0], first
-    if entry.kind != "git":
-        return
-    kind = hosts.kind_named(place.host_kind)
-    for name in kind.domains:
-        if not name.startswith("*"):
-            yield name, first
-    if isinstance(place.location, URL):
-        yield from _file_anchors(place.host_kind, place.location)
-
-
-@lru_cache(maxsize=1024)
-def _file_anchors(host_kind: str, clone: URL) -> tuple[tuple[str, str], ...]:
-    kind, ref, path = hosts.kind_named(host_kind), Ref("ref"), FilePath("path")
-    found = []
-    try:
-        for text in (kind.raw_url(clone, ref, path), kind.file_page(clone, ref, path)):
-            if text:
-                url = URL.parse(text)
-                found.append((url.host, url.segments[0]))
-    except NoRoute:
-        pass
-    return tuple(found)
+def _image_anchors(registry: str, first: str) -> set[str]:
+    return {*_HUB_NAMES, first} - {""} if registry == _HUB else {registry.partition(":")[0]}
