@@ -1,0 +1,1 @@
+"""The only room with a network: what servers answer, measured and judged."""

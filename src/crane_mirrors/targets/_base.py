@@ -1,0 +1,106 @@
+"""What a target is: a client's own configuration format, written out of the catalogue's entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from crane_mirrors.resolve.routes import rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crane_mirrors.catalogue import Catalogue
+    from crane_mirrors.catalogue.entry import Entry, Place
+    from crane_mirrors.model import Kind
+    from crane_mirrors.resolve.routes import Choice
+
+__all__ = ["Configuration", "Copies", "File", "LeftOut", "Options", "Target", "copies"]
+
+
+class Copies(NamedTuple):
+    """An entry with the mirrors that a client is to use instead of its origin, best first; never none."""
+
+    entry: Entry
+    mirrors: tuple[Place, ...]
+
+
+class Options(NamedTuple):
+    """What only some targets know; each names those that it does in ``Target.options``."""
+
+    digest_only: bool = False
+    ssh: bool = False
+    script: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A whole file of a client's configuration, its path relative to the folder that the client reads.
+
+    ``comment`` begins a comment line in the format; None where it has no comments, as in JSON.
+    """
+
+    path: str
+    text: str
+    comment: str | None = "#"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A mirror that the format cannot express, the reason, and the targets that can."""
+
+    kind: Kind
+    name: str
+    mirror: str
+    reason: str
+    instead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All files of a target, what they leave out, and what a person should know or do beside them."""
+
+    files: tuple[File, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Target:
+    """A client's format: each file of this folder has one as ``TARGET``, and its name is the word for it."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = ()
+    """Which entries it is about."""
+    folder: ClassVar[str] = ""
+    """Where the client looks for the files, for the person who installs them."""
+    options: ClassVar[frozenset[str]] = frozenset()
+    """Which fields of Options it knows."""
+
+    @property
+    def name(self) -> str:
+        """The word on the command line: the name of the file, with dots for underscores."""
+        return type(self).__module__.rpartition(".")[2].replace("_", ".")
+
+    def configure(self, rows: Sequence[Copies], options: Options) -> Configuration:
+        """Write the configuration for entries of the target's kinds; pure."""
+        raise NotImplementedError
+
+
+def copies(catalogue: Catalogue, kinds: Sequence[Kind], choice: Choice) -> Iterator[Copies]:
+    """Give the entries of some kinds that a client should get from a mirror.
+
+    Those are the mirrors that a person chose, otherwise those that the region puts before the origin. An entry that
+    has none of them is passed over. Raises UnknownName for a mirror that no entry has.
+    """
+    from crane_mirrors.errors import NoRoute
+
+    for entry in catalogue.entries():
+        if entry.kind not in kinds:
+            continue
+        try:
+            places, chosen = rank(catalogue, entry, choice)
+        except NoRoute:
+            continue
+        before = places[:chosen] if chosen else places[: places.index(entry.origin)]
+        mirrors = tuple(place for place in before if not place.is_origin)
+        if mirrors:
+            yield Copies(entry, mirrors)
