@@ -15,7 +15,7 @@ import re
 
 from crane_mirrors.errors import InvalidInput
 
-__all__ = ["ci_tag"]
+__all__ = ["ci_tag", "is_immutable"]
 
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _LONGEST_TAG = 128
@@ -53,6 +53,18 @@ def ci_tag(*, branch: str | None = None, commit: str | None = None, pr: int | No
     if commit is not None:
         raise InvalidInput("a commit alone makes no tag: give its branch or its pull request too")
     raise InvalidInput("nothing to make a tag from: give a branch, or a pull request and its commit")
+
+
+def is_immutable(tag: str) -> bool:
+    """Tell by its form whether a tag names one build for ever: a commit's, or a whole version's.
+
+    >>> [is_immutable(tag) for tag in ("main", "main-abc1234", "pr-12-abc1234", "v0.11.0", "1.2", "release-1.2")]
+    [False, True, True, True, False, False]
+    """
+    version = _compiled(r"v?[0-9]+\.[0-9]+\.[0-9]+(?:[-+.][0-9A-Za-z.+-]+)?")
+    described = rf"(?:{_VERSION}(?:-[1-9][0-9]*-g[0-9a-f]{{7,40}})?|[0-9a-f]{{7,40}})"
+    build = _compiled(rf"{_SEGMENT}-{described}")
+    return len(tag) <= _LONGEST_TAG and bool(version.fullmatch(tag) or build.fullmatch(tag))
 
 
 def _branch_tag(branch: str, commit: str | None) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crane_mirrors.cli._settings import Settings
     from crane_mirrors.resolve.routes import Answer, Route
 
-__all__ = ["answer", "emit", "error_row", "result_of", "route_row", "show", "shown_field", "terminal"]
+__all__ = ["answer", "emit", "error_row", "raced", "result_of", "route_row", "show", "shown_field", "terminal"]
 
 
 def answer(settings: Settings, command: str, resolve: Callable[[Catalogue], Answer]) -> int:
@@ -28,13 +28,23 @@ def answer(settings: Settings, command: str, resolve: Callable[[Catalogue], Answ
     def make() -> Result:
         layers = settings.layers
         found = resolve(layers.load())
-        result = result_of(settings, command, found)
-        _say(found, settings.format)
         if layers.project and _changed(found, layers, resolve):
             note(f"{layers.project} has a part in this answer (--no-project leaves it out)")
+        found = raced(settings, found)
+        result = result_of(settings, command, found)
+        _say(found, settings.format)
         return result
 
     return emit(settings.format, command, make)
+
+
+def raced(settings: Settings, found: Answer) -> Answer:
+    """Put the fastest mirror first, where that is wanted. Raises NetworkFailed when none answers."""
+    if not settings.fastest:
+        return found
+    from crane_mirrors.cli._race import put_fastest_first
+
+    return put_fastest_first(settings, found)
 
 
 def _changed(found: Answer, layers: Layers, resolve: Callable[[Catalogue], Answer]) -> bool:
@@ -45,7 +55,7 @@ def _changed(found: Answer, layers: Layers, resolve: Callable[[Catalogue], Answe
 
 
 def emit(output: str, command: str, make: Callable[[], Result]) -> int:
-    """Print what ``make`` returns; an error goes into the envelope as well, where the format has one."""
+    """Print what ``make`` returns and give its exit code; where the format has an envelope, an error goes into it too."""
     try:
         result = make()
     except CraneMirrorsError as error:
@@ -53,7 +63,7 @@ def emit(output: str, command: str, make: Callable[[], Result]) -> int:
             show(output, Result(command, errors=[error_row(error)]))
         raise
     show(output, result)
-    return 0
+    return result.code
 
 
 def show(output: str, result: Result) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.resolve.routes import Choice
 
-__all__ = ["FIELDS", "CatalogueName", "Settings", "catalogue_options", "options", "shared_options"]
+__all__ = ["FIELDS", "RACE_OPTIONS", "CatalogueName", "Settings", "catalogue_options", "options", "shared_options"]
 
 FIELDS = ("command", "reference", "url", "page")
 
@@ -33,6 +33,10 @@ class Settings(NamedTuple):
     region: str = "cn"
     catalogue: tuple[str, ...] = ()
     no_project: bool = False
+    fastest: bool = False
+    offline_ok: bool = False
+    max_age: str | None = None
+    timeout: float = 5.0
 
     @property
     def format(self) -> str:
@@ -44,7 +48,7 @@ class Settings(NamedTuple):
         """What the person prefers, for the resolver."""
         from crane_mirrors.resolve.routes import Choice
 
-        return Choice(self.mirror, self.region, self.every or self.format != "plain")
+        return Choice(self.mirror, self.region, self.every or self.fastest or self.format != "plain")
 
     @property
     def layers(self) -> Layers:
@@ -119,6 +123,23 @@ _OPTIONS = {
         help="Catalogue to lay over the built-in one; also CRANE_MIRRORS_CATALOGUE.",
     ),
     "no_project": click.option("--no-project", is_flag=True, help="Leave out the project's own .crane-mirrors.yaml."),
+    "fastest": click.option("--fastest", is_flag=True, help="Ask all mirrors; the first right answer is the best."),
+    "offline_ok": click.option(
+        "--offline-ok", is_flag=True, help="With --fastest: when no mirror answers, keep the catalogue's order."
+    ),
+    "max_age": click.option(
+        "--max-age",
+        metavar="AGE",
+        help="With --fastest: use a result that is not older, as in 10m or 0s.  [default: 10m; in CI 0s]",
+    ),
+    "timeout": click.option(
+        "--timeout",
+        type=click.FloatRange(0.05, 3600),
+        default=5.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long each mirror may take, all in all.",
+    ),
 }
 
 
@@ -141,7 +162,12 @@ def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return decorate
 
 
-shared_options = options(*_OPTIONS)
+_SHARED = ("mirror", "every", "field", "output", "region", "catalogue", "no_project")
+
+RACE_OPTIONS = ("fastest", "offline_ok", "max_age", "timeout")
+"""The options of every command that can ask the mirrors themselves which is best."""
+
+shared_options = options(*_SHARED, *RACE_OPTIONS)
 """Add the options of every command that resolves."""
 
 catalogue_options = options("catalogue", "no_project")

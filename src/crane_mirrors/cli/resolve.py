@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crane_mirrors.cli._answer import answer, error_row, result_of, show
+from crane_mirrors.cli._answer import answer, error_row, raced, result_of, show
 from crane_mirrors.cli._messages import complain, note
 from crane_mirrors.cli._settings import Settings, shared_options
 from crane_mirrors.errors import CraneMirrorsError, InvalidInput, NotFound
@@ -61,7 +61,7 @@ def _outcomes(catalogue: Catalogue, settings: Settings, strings: Iterable[str]) 
     @lru_cache(maxsize=1024)  # a list of what runs somewhere names few things, many times
     def result(text: str) -> Result:
         found = resolve_string(catalogue, text, choice, suggest=failed < SUGGESTIONS)
-        return result_of(settings, "resolve", found)
+        return result_of(settings, "resolve", raced(settings, found))
 
     for text in _texts(strings):
         try:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from crane_mirrors.errors import NetworkFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["Failed", "cause_of", "status_cause"]
+__all__ = ["Failed", "NotThere", "cause_of", "check_status", "status_cause"]
 
 # OpenSSL's verification errors: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 _VERIFY = {
@@ -42,6 +42,18 @@ class Failed(NetworkFailed):
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
         self.cause = cause
+
+
+class NotThere(Failed):
+    """The server works, and does not have what was asked for."""
+
+
+def check_status(status: int, headers: Mapping[str, str]) -> None:
+    """Raise NotThere for 404 and 410, Failed for all that is not 200 or, where a part was asked for, 206."""
+    if status in (404, 410):
+        raise NotThere(str(status))
+    if status not in (200, 206):
+        raise Failed(status_cause(status, headers.get("retry-after")))
 
 
 def status_cause(status: int, retry_after: str | None = None) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
+from crane_mirrors.live.addresses import next_url, same_server
+from crane_mirrors.live.body import read_body
 from crane_mirrors.live.causes import Failed, cause_of
+from crane_mirrors.live.loop import lookups
 
 if TYPE_CHECKING:
     import ssl
@@ -17,22 +19,51 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["SMALL", "Exchanger", "Reply", "Timing"]
+__all__ = ["SMALL", "Ask", "Exchanger", "Reply", "Stream", "Timing"]
 
 SMALL = 2**20
 """How many bytes are read, at most, where a small answer is expected."""
 
 MAX_REDIRECTS = 5
-_PER_HOST = 4
+PER_HOST = 4
+"""How many requests are under way to one server at a time."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Ask(NamedTuple):
+    """A request; ``secret`` headers go to its own server only, never along with a redirect to another."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = {}
+    content: bytes | None = None
+    secret: Mapping[str, str] = {}
+
+
+class Timing(NamedTuple):
+    """Milliseconds that an exchange took in all, and its first connection; None for what was not needed or not seen."""
+
+    total: float = 0.0
+    dns: float | None = None
+    tcp: float | None = None
+    tls: float | None = None
+
+    @property
+    def connect(self) -> float | None:
+        """The whole of the connection; None where an open one was used."""
+        parts = [part for part in (self.dns, self.tcp, self.tls) if part is not None]
+        return sum(parts) if parts else None
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """When a request's stages ended, in milliseconds from its start; None for what did not happen or was not seen."""
+class Stream:
+    """An answer whose body is still to be read, raw as it came over the line."""
 
-    connect: float | None = None
-    tls: float | None = None
-    total: float = 0.0
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +82,39 @@ class Reply:
         """The type of the body without parameters, lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
+    @property
+    def is_page(self) -> bool:
+        """Whether the body is a page for people, such as a login page or that of a captive portal."""
+        return self.media_type in ("text/html", "application/xhtml+xml")
+
 
 @dataclass(slots=True)
 class _Stages:
-    """httpcore's trace events, as times."""
+    """When the stages of the first connection began and how long they took, from httpcore's trace events."""
 
-    start: float
-    ends: dict[str, float] = field(default_factory=dict)
+    now: float
     last: str = "connect"
+    took: dict[str, float] = field(default_factory=dict)
 
     async def __call__(self, name: str, info: object) -> None:
-        event = name.rpartition(".")[0]
-        stage = {"connection.connect_tcp": "connect", "connection.start_tls": "tls"}.get(event, "answer")
+        stage = "tcp" if "connect_tcp." in name else "tls" if "start_tls." in name else "answer"
+        now = asyncio.get_running_loop().time()
         if name.endswith(".started"):
-            self.last = stage
+            self.now, self.last = now, {"tcp": "connect"}.get(stage, stage)
         elif name.endswith(".complete") and stage != "answer":
-            self.ends[stage] = (asyncio.get_running_loop().time() - self.start) * 1000
+            self.took.setdefault(stage, now - self.now)
+
+    def looked_up(self, seconds: float) -> None:
+        self.took.setdefault("dns", seconds)
+
+    def timing(self, total: float) -> Timing:
+        dns, tcp, tls = (self.took.get(stage) for stage in ("dns", "tcp", "tls"))
+        tcp = max(0.0, tcp - (dns or 0)) if tcp is not None else None
+        return Timing(*(None if part is None else round(part * 1000, 3) for part in (total, dns, tcp, tls)))  # type: ignore[arg-type]
 
 
 class Exchanger:
-    """A pool of connections for one run, a few to each host, with the proxies and certificates of the environment."""
+    """A pool of connections with the proxies and certificates of the environment, and a few requests to a server."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         """Take an open client: use ``Exchanger.open``."""
@@ -79,117 +123,85 @@ class Exchanger:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Exchanger]:
-        """Open a pool; connections close when the block ends."""
+    async def open(cls, tls: ssl.SSLContext | None = None) -> AsyncIterator[Exchanger]:
+        """Open a pool; its connections close when the block ends. Raises Failed for a proxy that is no address."""
         import httpx
 
         from crane_mirrors import __version__
 
-        async with httpx.AsyncClient(
-            timeout=None,
-            follow_redirects=False,
-            verify=tls if tls is not None else True,
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=128),
-            headers={"User-Agent": f"crane-mirrors/{__version__}", "Accept-Encoding": "gzip"},
-        ) as client:
+        try:
+            client = httpx.AsyncClient(
+                timeout=None,
+                follow_redirects=False,
+                verify=True if tls is None else tls,
+                limits=httpx.Limits(max_connections=256, max_keepalive_connections=128),
+                headers={"User-Agent": f"crane-mirrors/{__version__}", "Accept-Encoding": "gzip"},
+            )
+        except (ValueError, httpx.InvalidURL, ImportError):
+            raise Failed("proxy: the environment names one that is no address") from None
+        except OSError:
+            raise Failed("tls: the certificates of the environment cannot be read") from None
+        async with client:
             yield cls(client)
 
-    async def get(
-        self,
-        url: str,
-        *,
-        deadline: float,
-        method: str = "GET",
-        headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
-        limit: int = SMALL,
-        secret: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """Ask, follow redirects, and read at most ``limit`` bytes of the last answer, decoded.
+    async def get(self, ask: Ask, deadline: float, limit: int = SMALL) -> Reply:
+        """Ask, follow redirects, and read at most ``limit`` bytes of the last answer, unpacked.
 
-        ``deadline`` is the event loop's time. ``secret`` headers go to the first host only. Raises Failed with
-        the cause.
+        ``deadline`` is the event loop's time. Raises Failed with the cause.
         """
-        start = asyncio.get_running_loop().time()
-        stages = _Stages(start)
+        loop = asyncio.get_running_loop()
+        start, stages = loop.time(), _Stages(loop.time())
         try:
-            async with asyncio.timeout_at(deadline):
-                return await self._follow(url, stages, method, dict(headers or {}), content, limit, dict(secret or {}))
+            async with asyncio.timeout_at(deadline), self._stream(ask, stages) as answer:
+                body, cut = await read_body(answer.chunks, answer.headers.get("content-encoding", ""), limit)
         except TimeoutError:
             raise Failed("timeout" if stages.last == "answer" else f"timeout ({stages.last})") from None
-        except Failed:
-            raise
-        except Exception as error:
+        timing = stages.timing(loop.time() - start)
+        return Reply(answer.url, answer.status, answer.headers, body, cut, timing)
+
+    @asynccontextmanager
+    async def stream(self, ask: Ask, idle: float) -> AsyncIterator[Stream]:
+        """Ask, follow redirects, and give the last answer with its body unread; ``idle`` bounds each wait, in seconds.
+
+        Raises Failed with the cause, in the block as well.
+        """
+        loop = asyncio.get_running_loop()
+        async with self._stream(ask, _Stages(loop.time()), idle) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _stream(self, ask: Ask, stages: _Stages, idle: float | None = None) -> AsyncIterator[Stream]:
+        import httpx
+
+        lookups.set(stages.looked_up)
+        try:
+            async with self._last(ask, stages, idle) as answer:
+                yield answer
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError, ExceptionGroup) as error:
             raise Failed(cause_of(error)) from None
 
-    async def _follow(
-        self,
-        url: str,
-        stages: _Stages,
-        method: str,
-        headers: dict[str, str],
-        content: bytes | None,
-        limit: int,
-        secret: dict[str, str],
-    ) -> Reply:
-        first = urlsplit(url)
+    @asynccontextmanager
+    async def _last(self, ask: Ask, stages: _Stages, idle: float | None) -> AsyncIterator[Stream]:
+        url = ask.url
         for _ in range(MAX_REDIRECTS + 1):
-            here = urlsplit(url)
-            own = here.netloc == first.netloc and here.scheme == first.scheme
-            sent = {**headers, **(secret if own else {})}
-            reply = await self._once(url, stages, method, sent, content, limit)
-            location = reply.headers.get("location")
-            if reply.status not in (301, 302, 303, 307, 308) or not location:
-                return reply
-            url = _next(url, location)
+            secret = ask.secret if same_server(url, ask.url) else {}
+            gate = self._gates.setdefault(urlsplit(url).netloc, asyncio.Semaphore(PER_HOST))
+            async with (
+                gate,
+                self._client.stream(
+                    ask.method,
+                    url,
+                    headers={**ask.headers, **secret},
+                    content=ask.content,
+                    timeout=idle,
+                    extensions={"trace": stages},
+                ) as response,
+            ):
+                location = response.headers.get("location")
+                if response.status_code not in _REDIRECTS or not location:
+                    yield Stream(url, response.status_code, response.headers, response.aiter_raw())
+                    return
+            url = next_url(url, location)
+            if ask.content is not None and not same_server(url, ask.url):
+                raise Failed("redirect of a question to another host")
         raise Failed("too many redirects")
-
-    async def _once(
-        self, url: str, stages: _Stages, method: str, headers: dict[str, str], content: bytes | None, limit: int
-    ) -> Reply:
-        gate = self._gates.setdefault(urlsplit(url).netloc, asyncio.Semaphore(_PER_HOST))
-        async with (
-            gate,
-            self._client.stream(
-                method, url, headers=headers, content=content, extensions={"trace": stages}
-            ) as response,
-        ):
-            body, cut = await _read(response, limit)
-            total = (asyncio.get_running_loop().time() - stages.start) * 1000
-            timing = Timing(stages.ends.get("connect"), stages.ends.get("tls"), total)
-            return Reply(url, response.status_code, response.headers, body, cut, timing)
-
-
-def _next(url: str, location: str) -> str:
-    target = urljoin(url, location)
-    old, new = urlsplit(url), urlsplit(target)
-    if new.scheme not in ("http", "https") or not new.hostname:
-        raise Failed("redirect to something that is no web address")
-    if old.scheme == "https" and new.scheme == "http":
-        raise Failed("redirect to http")
-    return target
-
-
-async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
-    """Read and decode with a limit on both sides: httpx would unpack a whole chunk, however much comes out of it."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", "x-gzip", ""):
-        raise Failed(f"unasked encoding {encoding[:20]!r}")
-    unpack = zlib.decompressobj(31) if "gzip" in encoding else None
-    parts: list[bytes] = []
-    length = 0
-    async for chunk in response.aiter_raw():
-        if unpack is None:
-            data = chunk
-        else:
-            try:
-                data = unpack.decompress(chunk, max(1, limit - length + 1))
-            except zlib.error:
-                raise Failed("broken encoding") from None
-        parts.append(data[: limit - length + 1])
-        length += len(parts[-1])
-        if length > limit:
-            return b"".join(parts)[:limit], True
-    if unpack is not None and length and not unpack.eof:
-        raise Failed("truncated")
-    return b"".join(parts), False

@@ -1,4 +1,4 @@
-"""Registries: the anonymous token dance, and the digest of a tag (OCI distribution specification 1.1)."""
+"""Registries: who may ask, and which digest a tag has (OCI distribution specification 1.1)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import asyncio
 import hashlib
 import ipaddress
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
 
 from crane_mirrors.errors import InvalidReference
-from crane_mirrors.live.causes import Failed, status_cause
-from crane_mirrors.live.challenge import parse_challenges
-from crane_mirrors.live.exchange import SMALL
+from crane_mirrors.live.causes import Failed, NotThere, check_status
+from crane_mirrors.live.exchange import SMALL, Ask
+from crane_mirrors.live.tokens import authorization
 from crane_mirrors.reference import check_digest
 
 if TYPE_CHECKING:
     from crane_mirrors.live.exchange import Exchanger, Reply
+    from crane_mirrors.live.tokens import Login
     from crane_mirrors.platforms import Platform
-    from crane_mirrors.reference import Repository
 
 __all__ = ["MANIFEST_TYPES", "Registry"]
 
@@ -35,154 +34,154 @@ _MAX_MANIFEST = 4 * SMALL
 _HUB = "registry-1.docker.io"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Registry:
     """One repository on its registry, within one deadline (the event loop's time)."""
 
     exchanger: Exchanger
-    repository: Repository
+    host: str
+    path: str
     deadline: float
-    plain_http: bool = False
+    login: Login | None = None
+    _scheme: str = "https"
+    _secret: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def base(self) -> str:
-        """The URL under which the repository's manifests are."""
-        host = _HUB if self.repository.registry == "docker.io" else self.repository.registry
-        return f"{'http' if self.plain_http else 'https'}://{host}/v2"
+    async def version(self) -> Reply:
+        """Ask for ``/v2/``, where any client begins; 401 with a challenge is a right answer too. Raises Failed."""
+        reply = await self._once(Ask(self._url("")))
+        if reply.status == 401 and reply.headers.get("www-authenticate"):
+            return reply
+        check_status(reply.status, reply.headers)
+        if reply.is_page:
+            raise Failed("login page")
+        return reply
+
+    async def head(self, name: str) -> Reply:
+        """Ask whether a tag or digest is there; HEAD does not count as a pull on Docker Hub. Raises Failed."""
+        return _checked(await self._ask("HEAD", name))
 
     async def digest(self, tag: str, platform: Platform | None = None) -> str:
         """Give the digest of a tag's index, or of one platform's manifest in it. Raises Failed."""
         if platform:
-            return _of_platform(await self._manifest(tag), platform)
-        reply = await self._ask("HEAD", f"manifests/{tag}")
-        header = reply.headers.get("docker-content-digest")
-        if reply.status == 200 and header is None:
-            return _hash((await self._ask("GET", f"manifests/{tag}", _MAX_MANIFEST)))
-        _check_status(reply)
-        try:
-            return check_digest(header or "")
-        except InvalidReference:
-            raise Failed("malformed digest") from None
+            return await self._of_platform(tag, platform)
+        header = (await self.head(tag)).headers.get("docker-content-digest")
+        if header is None:
+            return _hash(_checked(await self._ask("GET", tag, _MAX_MANIFEST)))
+        return _digest(header)
 
     async def has(self, digest: str) -> bool:
         """Tell whether a manifest with this digest is there. Raises Failed."""
-        reply = await self._ask("HEAD", f"manifests/{digest}")
-        if reply.status == 404:
-            return False
-        _check_status(reply)
-        return True
-
-    async def _manifest(self, tag: str) -> dict[str, Any]:
-        reply = await self._ask("GET", f"manifests/{tag}", _MAX_MANIFEST)
-        _check_status(reply)
-        if reply.cut:
-            raise Failed("manifest too large")
         try:
-            manifest = json.loads(reply.body)
-        except (ValueError, RecursionError):
-            raise Failed("broken json") from None
-        if not isinstance(manifest, dict):
-            raise Failed("not a manifest")
-        return manifest
+            reply = await self.head(digest)
+        except NotThere:
+            return False
+        return reply.headers.get("docker-content-digest", digest) == digest
 
-    async def _ask(self, method: str, what: str, limit: int = SMALL) -> Reply:
-        url = f"{self.base}/{self.repository.path}/{what}"
-        headers = {"Accept": ", ".join(MANIFEST_TYPES)}
-        secret: dict[str, str] = {}
-        for _ in range(3):
-            reply = await self.exchanger.get(
-                url, deadline=self.deadline, method=method, headers=headers, limit=limit, secret=secret
-            )
-            if reply.status == 401 and not secret:
-                secret = {"Authorization": f"Bearer {await self._token(reply)}"}
+    def ask_for(self, name: str, method: str = "HEAD") -> Ask:
+        """Give the request for a manifest, with the authorization that the registry wanted so far."""
+        url = self._url(f"{self.path}/manifests/{name}")
+        return Ask(url, method, {"Accept": ", ".join(MANIFEST_TYPES)}, secret=self._secret)
+
+    async def _of_platform(self, tag: str, platform: Platform) -> str:
+        reply = _checked(await self._ask("GET", tag, _MAX_MANIFEST))
+        manifest = _parsed(reply)
+        if "manifests" in manifest:
+            return _listed(manifest, platform)
+        # One manifest alone says in its configuration what it is for; whoever asks for a platform of it, asks for it.
+        return _hash(reply)
+
+    async def _ask(self, method: str, name: str, limit: int = SMALL) -> Reply:
+        refused = False
+        while True:
+            reply = await self._once(self.ask_for(name, method), limit)
+            if reply.status == 401 and not refused:
+                refused = True
+                challenge = reply.headers.get("www-authenticate", "")
+                value = await authorization(self.exchanger, challenge, reply.url, self.path, self.deadline, self.login)
+                self._secret = {"Authorization": value}
             elif reply.status != 429 or not await self._waited(reply):
                 return reply
-        return reply
+
+    async def _once(self, ask: Ask, limit: int = SMALL) -> Reply:
+        try:
+            return await self.exchanger.get(ask, self.deadline, limit)
+        except Failed as error:
+            # As Docker does: a registry on this machine may go without TLS.
+            if self._scheme == "http" or not _is_loopback(self.host) or error.cause not in _PLAIN:
+                raise
+        self._scheme = "http"
+        return await self.exchanger.get(ask._replace(url=ask.url.replace("https:", "http:", 1)), self.deadline, limit)
+
+    def _url(self, rest: str) -> str:
+        return f"{self._scheme}://{_HUB if self.host == 'docker.io' else self.host}/v2/{rest}"
 
     async def _waited(self, reply: Reply) -> bool:
         """Wait as long as a busy registry asks for, if the deadline allows it."""
         text = reply.headers.get("retry-after", "")
         if not (text.isdecimal() and len(text) < 7):
             return False
-        if asyncio.get_running_loop().time() + int(text) >= self.deadline:
+        wait = max(1, int(text))
+        if asyncio.get_running_loop().time() + wait >= self.deadline:
             return False
-        await asyncio.sleep(int(text))
+        await asyncio.sleep(wait)
         return True
 
-    async def _token(self, refused: Reply) -> str:
-        """Fetch an anonymous token (https://distribution.github.io/distribution/spec/auth/token/)."""
-        challenges = parse_challenges(refused.headers.get("www-authenticate", ""))
-        bearer = next((found for found in challenges if found.scheme == "bearer"), None)
-        if bearer is None:
-            raise Failed("401, credentials needed" if challenges else "401 without a challenge")
-        realm = bearer.parameters.get("realm", "")
-        _check_realm(realm, refused.url)
-        asked = {"scope": f"repository:{self.repository.path}:pull"}
-        if service := bearer.parameters.get("service"):
-            asked["service"] = service
-        mark = "&" if urlsplit(realm).query else "?"
-        reply = await self.exchanger.get(realm + mark + urlencode(asked), deadline=self.deadline)
-        if reply.status != 200:
-            raise Failed(f"token: {status_cause(reply.status, reply.headers.get('retry-after'))}")
-        try:
-            answer = json.loads(reply.body)
-            token = answer.get("token") or answer.get("access_token")
-        except (ValueError, RecursionError, AttributeError):
-            raise Failed("token: broken json") from None
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            raise Failed("token: none in the answer")
-        return token
+
+_PLAIN = ("tls: handshake failed", "not http")
 
 
-def _check_realm(realm: str, registry: str) -> None:
-    """Refuse a token server that a hostile registry may have chosen: https only, and no private address.
-
-    A registry on plain http, or on a private address itself, may name such a one.
-    """
+def _is_loopback(host: str) -> bool:
+    name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
     try:
-        target, own = urlsplit(realm), urlsplit(registry)
-        host = target.hostname or ""
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
-        raise Failed("challenge: invalid realm") from None
-    if target.scheme not in ("http", "https") or not host or target.username:
-        raise Failed("challenge: invalid realm")
-    if target.scheme == "http" and own.scheme != "http":
-        raise Failed("challenge: realm on http")
-    if _is_private(host) and not _is_private(own.hostname or ""):
-        raise Failed("challenge: realm on a private address")
+        return name == "localhost"
 
 
-def _is_private(host: str) -> bool:
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
-
-
-def _check_status(reply: Reply) -> None:
-    if reply.status != 200:
-        raise Failed(status_cause(reply.status, reply.headers.get("retry-after")))
+def _checked(reply: Reply) -> Reply:
+    if reply.is_page and reply.status == 200:
+        raise Failed("login page")
+    check_status(reply.status, reply.headers)
     if reply.media_type and reply.media_type not in MANIFEST_TYPES:
-        raise Failed("login page" if reply.media_type == "text/html" else "not a manifest")
+        raise Failed("not a manifest")
+    return reply
+
+
+def _parsed(reply: Reply) -> dict[str, Any]:
+    if reply.cut:
+        raise Failed("manifest too large")
+    try:
+        manifest = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        raise Failed("broken json") from None
+    if not isinstance(manifest, dict):
+        raise Failed("not a manifest")
+    return manifest
+
+
+def _digest(text: str) -> str:
+    try:
+        return check_digest(text)
+    except InvalidReference:
+        raise Failed("malformed digest") from None
 
 
 def _hash(reply: Reply) -> str:
-    _check_status(reply)
     if reply.cut:
         raise Failed("manifest too large")
+    if "schemaVersion" not in _parsed(reply):
+        raise Failed("not a manifest")
     return "sha256:" + hashlib.sha256(reply.body).hexdigest()
 
 
-def _of_platform(manifest: dict[str, Any], platform: Platform) -> str:
-    for item in manifest.get("manifests") or ():
+def _listed(manifest: dict[str, Any], platform: Platform) -> str:
+    listed = manifest["manifests"]
+    for item in listed if isinstance(listed, list) else ():
         found = item.get("platform") if isinstance(item, dict) else None
         if (
             isinstance(found, dict)
             and (found.get("os"), found.get("architecture")) == (platform.os, platform.machine)
             and (platform.variant is None or found.get("variant") == platform.variant)
         ):
-            try:
-                return check_digest(str(item.get("digest")))
-            except InvalidReference:
-                raise Failed("malformed digest") from None
-    raise Failed(f"no manifest for {platform}")
+            return _digest(str(item.get("digest")))
+    raise NotThere(f"no manifest for {platform}")

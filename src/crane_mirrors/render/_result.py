@@ -22,7 +22,7 @@ class Terminal(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One command's answer. With ``marked`` the first row of ``cells`` is the recommended one."""
+    """One command's answer. With ``marked`` the first row of ``cells`` is the recommended one; ``code`` is to exit with."""
 
     command: str
     rows: Sequence[Mapping[str, Any]] = ()
@@ -31,6 +31,7 @@ class Result(NamedTuple):
     cells: Sequence[tuple[str, ...]] = ()
     marked: bool = False
     errors: Sequence[Mapping[str, Any]] = ()
+    code: int = 0
 
     @property
     def envelope(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crane_mirrors.clients import Client
     from crane_mirrors.platforms import Platform
 
-__all__ = ["answer_image", "resolve_image"]
+__all__ = ["answer_image", "find_image", "resolve_image"]
 
 
 def resolve_image(
@@ -34,7 +34,7 @@ def resolve_image(
 
     Raises InvalidInput for an invalid reference or a tag that contradicts it, NotFound for what the catalogue lacks.
     """
-    entry, own_tag, own_digest = _find(catalogue, text)
+    entry, own_tag, own_digest = find_image(catalogue, text)
     return answer_image(
         catalogue,
         entry,
@@ -75,7 +75,8 @@ def answer_image(
     return Answer("image", entry.name, tuple(routes), notes)
 
 
-def _find(catalogue: Catalogue, text: str) -> tuple[Entry, str | None, str | None]:
+def find_image(catalogue: Catalogue, text: str) -> tuple[Entry, str | None, str | None]:
+    """Give the entry that a name or a reference means, with the text's own tag and digest. Raises as resolve_image."""
     if "/" not in text:
         # A bare name is the catalogue's, before it is Docker Hub's "library/NAME".
         name, at, digest = text.partition("@")

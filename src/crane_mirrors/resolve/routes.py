@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crane_mirrors.catalogue.entry import Entry, Place
     from crane_mirrors.model import RouteKind
 
-__all__ = ["Answer", "Choice", "Ranking", "Route", "check_mirrors", "rank"]
+__all__ = ["Answer", "Choice", "Ranking", "Route", "check_mirrors", "is_called", "rank"]
 
 
 class Choice(NamedTuple):
@@ -87,7 +87,7 @@ def _order(catalogue: Catalogue, entry: Entry, choice: Choice) -> tuple[list[int
     ranked = sorted(range(len(entry.places)), key=lambda index: position(entry.places[index]))
     chosen: list[int] = []
     for word in choice.mirrors:
-        found = [index for index in ranked if _is_called(entry.places[index], word)]
+        found = [index for index in ranked if is_called(entry.places[index], word)]
         if not found:
             check_mirrors(catalogue, [word])
         chosen += [index for index in found if index not in chosen]
@@ -98,7 +98,8 @@ def _order(catalogue: Catalogue, entry: Entry, choice: Choice) -> tuple[list[int
     return [*chosen, *(index for index in ranked if index not in chosen)], len(chosen)
 
 
-def _is_called(place: Place, word: str) -> bool:
+def is_called(place: Place, word: str) -> bool:
+    """Tell whether a place is meant by a word after ``--mirror``: its name, its host kind, or ``origin``."""
     return word in (place.name, place.host_kind) or (word == "origin" and place.is_origin)
 
 

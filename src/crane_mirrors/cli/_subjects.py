@@ -1,0 +1,118 @@
+"""Which things a live command asks about: all, or those that a person named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from crane_mirrors.errors import InvalidInput, NoRoute, NotFound, UnknownName
+from crane_mirrors.model import nearest, shown
+from crane_mirrors.resolve.routes import check_mirrors, is_called
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crane_mirrors.catalogue import Catalogue
+    from crane_mirrors.catalogue.entry import Entry, Place
+    from crane_mirrors.cli._settings import Settings
+    from crane_mirrors.model import Kind
+    from crane_mirrors.resolve.routes import Answer
+
+__all__ = ["KINDS", "Subject", "Wanted", "subjects"]
+
+KINDS: tuple[Kind, ...] = ("image", "helm", "git")
+"""The kinds that can be asked about by name."""
+
+
+class Wanted(NamedTuple):
+    """What a person asks about: names, none meaning everything, or one file of a Git repository."""
+
+    names: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    tag: str | None = None
+    raw: tuple[str, str, str] | None = None
+
+
+class Subject(NamedTuple):
+    """One thing, with the routes to its copies; ``named`` if a person asked for it."""
+
+    answer: Answer
+    entry: Entry
+    named: bool
+
+    def chosen(self, settings: Settings) -> tuple[Place, ...]:
+        """Give the copies that a person chose with ``--mirror``, otherwise all."""
+        places = tuple(route.place for route in self.answer.routes)
+        if not settings.mirror:
+            return places
+        return tuple(place for place in places if any(is_called(place, word) for word in settings.mirror))
+
+
+def subjects(catalogue: Catalogue, settings: Settings, wanted: Wanted) -> list[Subject]:
+    """Give what is to be asked about. Raises InvalidInput, NotFound."""
+    check_mirrors(catalogue, settings.mirror)
+    if wanted.raw:
+        if wanted.names or wanted.kinds or wanted.tag:
+            raise InvalidInput("--raw names one file: leave out names, --kind and --tag")
+        return [_file(catalogue, settings, *wanted.raw)]
+    kinds = wanted.kinds or KINDS
+    if wanted.names:
+        return [
+            subject for name in dict.fromkeys(wanted.names) for subject in _named(catalogue, settings, name, wanted)
+        ]
+    found = []
+    for entry in catalogue.entries():
+        if entry.kind in kinds and not entry.is_prefix:
+            try:
+                found.append(Subject(_answer(catalogue, settings, entry, wanted.tag), entry, named=False))
+            except NoRoute:
+                continue  # it is not on the mirrors that were chosen
+    if not found:
+        raise NoRoute("the catalogue has nothing to ask about that is of this kind and on these mirrors")
+    return found
+
+
+def _file(catalogue: Catalogue, settings: Settings, repo: str, ref: str, path: str) -> Subject:
+    from crane_mirrors.resolve.raw import resolve_raw
+
+    return Subject(resolve_raw(catalogue, repo, ref, path, settings.choice), catalogue.entry("git", repo), named=True)
+
+
+def _named(catalogue: Catalogue, settings: Settings, text: str, wanted: Wanted) -> Iterator[Subject]:
+    found = False
+    for kind in wanted.kinds or KINDS:
+        try:
+            entry, tag = _entry(catalogue, kind, text)
+        except (NotFound, InvalidInput):
+            continue
+        if entry is None or entry.is_prefix:
+            continue
+        if tag and wanted.tag and tag != wanted.tag:
+            raise InvalidInput(f"two tags: {shown(tag)} in the name, {shown(wanted.tag)} by --tag; give one of them")
+        found = True
+        yield Subject(_answer(catalogue, settings, entry, tag or wanted.tag), entry, named=True)
+    if not found:
+        known = sorted({name for kind in wanted.kinds or KINDS for name in catalogue.names(kind)})
+        what = " or ".join(wanted.kinds) or "entry"
+        raise UnknownName(f"no {what} {shown(text)} in the catalogue: {nearest(text, known)}")
+
+
+def _entry(catalogue: Catalogue, kind: Kind, text: str) -> tuple[Entry | None, str | None]:
+    if kind != "image":
+        return catalogue.get(kind, text), None
+    from crane_mirrors.resolve.image import find_image
+
+    entry, tag, digest = find_image(catalogue, text)
+    if digest:
+        raise InvalidInput(f"{shown(text)} has a digest, and what has a digest is never stale: give a tag")
+    return entry, tag
+
+
+def _answer(catalogue: Catalogue, settings: Settings, entry: Entry, tag: str | None) -> Answer:
+    choice = settings.choice._replace(every=True)
+    if entry.kind == "image":
+        from crane_mirrors.resolve.image import answer_image
+
+        return answer_image(catalogue, entry, tag or entry.default_tag or "latest", None, choice)
+    from crane_mirrors.resolve.repository import answer_repository
+
+    return answer_repository(catalogue, entry, choice)

@@ -1,0 +1,179 @@
+"""``crane-mirrors check``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crane_mirrors.cli._answer import emit
+from crane_mirrors.cli._credentials import logins
+from crane_mirrors.cli._live import duration, progress
+from crane_mirrors.cli._messages import complain
+from crane_mirrors.cli._settings import CatalogueName, options
+from crane_mirrors.cli._state import change_state, read_state
+from crane_mirrors.cli._subjects import KINDS, Subject, Wanted, subjects
+from crane_mirrors.errors import InvalidInput, NetworkFailed
+from crane_mirrors.model import nearest, printable, shown
+from crane_mirrors.render import Result, format_names
+
+if TYPE_CHECKING:
+    from crane_mirrors.cli._settings import Settings
+    from crane_mirrors.cli._state import State
+    from crane_mirrors.live.check import Compared
+    from crane_mirrors.live.verdicts import Judged
+    from crane_mirrors.model import Kind
+
+__all__ = ["command"]
+
+_HEADER = ("KIND", "NAME", "MIRROR", "VERDICT", "BEHIND", "WHY")
+
+
+@click.command("check")
+@click.argument(
+    "names",
+    nargs=-1,
+    metavar="[NAME[:TAG]...]",
+    type=CatalogueName(lambda catalogue: [name for kind in KINDS for name in catalogue.names(kind)]),
+)
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only things of this kind.")
+@click.option("--tag", metavar="T", help="Tag of images; default: the catalogue's, mostly main.")
+@click.option("--platform", metavar="P", help="Compare one platform of images, as in linux/arm64.")
+@click.option("--ref", metavar="REF", help="Compare one branch or tag of Git repositories.")
+@click.option("--raw", nargs=3, metavar="REPO REF PATH", help="A file of a Git repository instead of names.")
+@click.option(
+    "--fail-on",
+    metavar="VERDICTS",
+    default="overdue,diverged,missing",
+    show_default=True,
+    help="Verdicts, with commas, for which the exit code is 1; 'none' for none.",
+)
+@click.option("--auth", is_flag=True, help="Use the logins of Docker's configuration.")
+@click.option(
+    "-o", "--output", type=click.Choice(format_names("check")), help="Default: table on a terminal, or plain."
+)
+@options("mirror", "region", "catalogue", "no_project", "timeout")
+def command(
+    settings: Settings,
+    names: tuple[str, ...],
+    kinds: tuple[Kind, ...],
+    tag: str | None,
+    platform: str | None,
+    ref: str | None,
+    raw: tuple[str, str, str] | None,
+    fail_on: str,
+    auth: bool,
+    output: str | None,
+) -> int:
+    """Say whether each mirror has what its origin has, and if not, since when."""
+    settings = settings._replace(output=output)
+
+    def make() -> Result:
+        bad = _verdicts(fail_on)
+        found = subjects(settings.layers.load(), settings, Wanted(names, kinds, tag, raw))
+        rows = _judged(settings, found, _compared(settings, found, platform, ref or (raw and raw[1]), auth))
+        return _result(rows, bad)
+
+    return emit(settings.format, "check", make)
+
+
+def _verdicts(text: str) -> frozenset[str]:
+    from crane_mirrors.live.verdicts import VERDICTS
+
+    words = frozenset(word.strip() for word in text.split(",")) - {"none", ""}
+    for word in words:
+        if word not in VERDICTS:
+            raise InvalidInput(f"--fail-on: no verdict {shown(word)}: {nearest(word, list(VERDICTS))}")
+    return words
+
+
+def _compared(
+    settings: Settings, found: list[Subject], platform: str | None, ref: str | None, auth: bool
+) -> list[list[Compared]]:
+    from crane_mirrors.live.questions import question_of
+    from crane_mirrors.live.runs import Comparison, compare_all
+    from crane_mirrors.platforms import Platform
+
+    wanted = Platform.parse(platform) if platform else None
+    login = logins([route.place.host for subject in found for route in subject.answer.routes] if auth else [])
+    asked = [
+        Comparison(
+            question_of(subject.answer, ref=ref, platform=wanted, login=login),
+            subject.entry.origin,
+            tuple(place for place in subject.chosen(settings) if not place.is_origin),
+        )
+        for subject in found
+    ]
+    with progress("checking", sum(len(comparison.mirrors) for comparison in asked)) as done:
+        return compare_all(asked, settings.timeout, done)
+
+
+def _judged(settings: Settings, found: list[Subject], compared: list[list[Compared]]) -> list[dict[str, Any]]:
+    from crane_mirrors.intervals import Interval
+    from crane_mirrors.live.verdicts import judge_compared
+
+    now = time.time()
+    remembered = read_state()["behind"]
+    behind: dict[str, list[Any] | None] = {}
+    rows = []
+    for subject, mirrors in zip(found, compared, strict=True):
+        synced = subject.entry.synced
+        promised = Interval.parse(synced).seconds if synced else None
+        for one in mirrors:
+            key = _key(subject, one)
+            kept = remembered.get(key)
+            seen = kept[1] if kept and kept[0] == one.state else now
+            judged = judge_compared(one, promised, seen, now)
+            if one.difference is not None:
+                behind[key] = [one.state, min(seen, now)] if one.difference else None
+            rows.append(_row(subject, one, judged, synced))
+    if any(row or key in remembered for key, row in behind.items()):
+        change_state(lambda state: _remember(state, behind))
+    return rows
+
+
+def _remember(state: State, behind: dict[str, list[Any] | None]) -> None:
+    for key, row in behind.items():
+        state["behind"].pop(key, None)
+        if row:
+            state["behind"][key] = row
+
+
+def _key(subject: Subject, compared: Compared) -> str:
+    targets = {route.place.name: route.target for route in subject.answer.routes}
+    return f"{subject.answer.kind} {targets.get(compared.place.name)} {subject.entry.origin.location}"
+
+
+def _row(subject: Subject, compared: Compared, judged: Judged, synced: str | None) -> dict[str, Any]:
+    return {
+        "kind": subject.answer.kind,
+        "name": subject.answer.name,
+        "mirror": compared.place.name,
+        "host": compared.place.host,
+        "verdict": judged.verdict,
+        "cause": judged.cause,
+        "details": list(judged.details),
+        "promised": synced,
+        "lag_seconds": judged.lag,
+        "since": judged.since and time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(judged.since)),
+        "latency_ms": compared.took,
+    }
+
+
+def _result(rows: list[dict[str, Any]], bad: frozenset[str]) -> Result:
+    cells = [
+        (
+            *(row[field] for field in ("kind", "name", "mirror", "verdict")),
+            duration(row["lag_seconds"]) if row["verdict"] != "fresh" else "",
+            printable(row["cause"] or "; ".join(row["details"][:1])),
+        )
+        for row in rows
+    ]
+    lines = [" ".join(filter(None, (*cell[:4], cell[5]))) for cell in cells]
+    if all(row["verdict"] in ("unreachable", "unknown") for row in rows):
+        complain("no mirror could be compared with its origin")
+        error = {"exit_code": NetworkFailed.exit_code, "message": "no mirror could be compared with its origin"}
+        return Result("check", rows, lines, _HEADER, cells, errors=[error], code=NetworkFailed.exit_code)
+    code = int(any(row["verdict"] in bad for row in rows))
+    return Result("check", rows, lines, _HEADER, cells, code=code)

@@ -1,0 +1,90 @@
+"""A file, in a Git or a Helm repository, by its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crane_mirrors.live.causes import Failed, NotThere, check_status
+from crane_mirrors.live.differences import Difference, compare_digests
+from crane_mirrors.live.exchange import Ask
+from crane_mirrors.live.question import First
+from crane_mirrors.live.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from crane_mirrors.catalogue.entry import Place
+    from crane_mirrors.live.exchange import Exchanger, Reply
+
+__all__ = ["FileQuestion", "is_login_page"]
+
+MAX_FILE = 16 * 2**20
+_NO_HEAD = (400, 403, 405, 501)
+
+
+@dataclass(frozen=True, slots=True)
+class FileQuestion:
+    """A file that each mirror, by its name, has under a URL of its own; ``immutable`` where it can never change."""
+
+    urls: Mapping[str, str]
+    what: str
+    immutable: bool = False
+
+    async def measure(self, exchanger: Exchanger, place: Place, deadline: float) -> First:
+        """Ask for the file's head, or its first byte where a server refuses that. Raises Failed."""
+        url = self._url(place)
+        if url.startswith("oci://"):
+            host, _, rest = url.removeprefix("oci://").partition("/")
+            path, _, tag = rest.rpartition(":")
+            registry = Registry(exchanger, host, path, deadline)
+            reply = await registry.head(tag)
+            return First(reply.timing, registry.ask_for(tag), reply.status)
+        ask = Ask(url, "HEAD")
+        reply = await exchanger.get(ask, deadline)
+        if reply.status in _NO_HEAD:
+            ask = Ask(url, headers={"Range": "bytes=0-0", "Accept-Encoding": "identity"})
+            reply = await exchanger.get(ask, deadline)
+        self._check(reply, url)
+        return First(reply.timing, ask, reply.status)
+
+    async def facts(self, exchanger: Exchanger, place: Place, deadline: float) -> str:
+        """Get the file and give its hash. Raises Failed."""
+        url = self._url(place)
+        reply = await exchanger.get(Ask(url), deadline, MAX_FILE)
+        self._check(reply, url)
+        if reply.cut:
+            raise Failed(f"larger than {MAX_FILE // 2**20} MiB")
+        return "sha256:" + hashlib.sha256(reply.body).hexdigest()
+
+    def compare(self, origin: str, mirror: str) -> Difference:
+        """Compare hashes."""
+        return compare_digests(origin, mirror, immutable=self.immutable, what=self.what)
+
+    async def known(
+        self, exchanger: Exchanger, place: Place, deadline: float, facts: Any, objects: Collection[str]
+    ) -> set[str]:
+        """No server has files by their hash; a branch's file that differs counts as an older one."""
+        return set(objects)
+
+    def _url(self, place: Place) -> str:
+        url = self.urls.get(place.name)
+        if url is None:
+            raise NotThere(f"{place.host} has no address for it")
+        return url
+
+    def _check(self, reply: Reply, url: str) -> None:
+        check_status(reply.status, reply.headers)
+        if is_login_page(reply.media_type, url):
+            raise Failed("login page")
+
+
+def is_login_page(media_type: str, url: str) -> bool:
+    """Tell whether a page came in place of a file that is none.
+
+    >>> is_login_page("text/html", "https://a.example/values.yaml"), is_login_page("text/html", "https://a.example/x.html")
+    (True, False)
+    """
+    path = url.partition("#")[0].partition("?")[0].lower()
+    return media_type in ("text/html", "application/xhtml+xml") and not path.endswith((".html", ".htm", ".xhtml"))

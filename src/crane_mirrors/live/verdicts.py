@@ -1,0 +1,66 @@
+"""What a mirror is worth, compared with its origin; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from crane_mirrors.live.causes import NotThere
+
+if TYPE_CHECKING:
+    from crane_mirrors.live.check import Compared
+    from crane_mirrors.live.differences import Difference
+
+__all__ = ["BAD", "VERDICTS", "Judged", "Verdict", "judge", "judge_compared"]
+
+Verdict = Literal["fresh", "lagging", "overdue", "diverged", "missing", "unreachable", "unknown"]
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+BAD: tuple[Verdict, ...] = ("overdue", "diverged", "missing")
+"""The verdicts that are a negative answer, unless a person says otherwise."""
+
+
+class Judged(NamedTuple):
+    """A verdict; ``lag`` is for how many seconds the mirror has been behind, as far as is known."""
+
+    verdict: Verdict
+    cause: str | None = None
+    details: tuple[str, ...] = ()
+    lag: float | None = None
+    since: float | None = None
+
+
+def judge(difference: Difference, promised: int | None, seen: float, now: float) -> Judged:
+    """Judge a settled difference; ``promised`` is an interval in seconds, ``seen`` when it was first seen (POSIX time).
+
+    Who promises no interval is overdue as soon as he is behind. A clock that was put back makes no lag.
+
+    >>> from crane_mirrors.live.differences import Difference
+    >>> judge(Difference(behind=("a 2 is missing",)), 3600, seen=1000, now=2000).verdict
+    'lagging'
+    >>> judge(Difference(behind=("a 2 is missing",), since=100), 3600, seen=1000, now=4000).verdict
+    'overdue'
+    """
+    if not difference:
+        return Judged("fresh", None, difference.notes, 0.0)
+    details = (*difference.foreign, *difference.behind, *difference.notes)
+    since = min(seen, now) if difference.since is None or difference.since > now else difference.since
+    lag = now - since
+    if difference.foreign:
+        return Judged("diverged", _counted(difference.foreign), details, lag, since)
+    verdict: Verdict = "lagging" if promised is not None and lag <= promised else "overdue"
+    return Judged(verdict, _counted(difference.behind), details, lag, since)
+
+
+def judge_compared(compared: Compared, promised: int | None, seen: float, now: float) -> Judged:
+    """Judge one mirror, whatever came of the comparison; for the times see ``judge``."""
+    if compared.mirror_failed:
+        verdict: Verdict = "missing" if isinstance(compared.mirror_failed, NotThere) else "unreachable"
+        return Judged(verdict, compared.mirror_failed.cause)
+    if compared.difference is None:
+        return Judged("unknown", f"origin: {compared.origin_failed.cause if compared.origin_failed else 'not asked'}")
+    return judge(compared.difference, promised, seen, now)
+
+
+def _counted(texts: tuple[str, ...]) -> str:
+    return texts[0] if len(texts) == 1 else f"{texts[0]} (and {len(texts) - 1} more)"
