@@ -1,6 +1,7 @@
 """The exception tree; each class knows the exit code that the command line gives it.
 
 CraneMirrorsError
+├── NegativeAnswer          1   the question was answered, and the answer is no
 ├── InvalidInput            2   a string or a combination of options makes no sense
 │   ├── InvalidReference        an image reference, repository, tag or digest
 │   ├── InvalidPlatform
@@ -27,6 +28,7 @@ __all__ = [
     "InvalidRef",
     "InvalidReference",
     "InvalidURL",
+    "NegativeAnswer",
     "NetworkFailed",
     "NoRoute",
     "NotFound",
@@ -38,6 +40,10 @@ class CraneMirrorsError(Exception):
     """Everything that this package raises on purpose; the message is one line for a person."""
 
     exit_code = 1
+
+
+class NegativeAnswer(CraneMirrorsError):
+    """Everything worked, and the answer is no: not equal, or nobody has it."""
 
 
 class InvalidInput(CraneMirrorsError):

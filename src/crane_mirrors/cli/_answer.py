@@ -22,15 +22,23 @@ if TYPE_CHECKING:
 __all__ = ["answer", "emit", "error_row", "raced", "result_of", "route_row", "show", "shown_field", "terminal"]
 
 
-def answer(settings: Settings, command: str, resolve: Callable[[Catalogue], Answer]) -> int:
-    """Load the catalogue, resolve, and print; the exit code is 0 unless an error is raised."""
+def answer(
+    settings: Settings,
+    command: str,
+    resolve: Callable[[Catalogue], Answer],
+    change: Callable[[Answer], Answer] | None = None,
+) -> int:
+    """Load the catalogue, resolve, let ``change`` or a race of the mirrors change the answer, and print.
+
+    The exit code is 0 unless an error is raised.
+    """
 
     def make() -> Result:
         layers = settings.layers
         found = resolve(layers.load())
         if layers.project and _changed(found, layers, resolve):
             note(f"{layers.project} has a part in this answer (--no-project leaves it out)")
-        found = raced(settings, found)
+        found = change(found) if change else raced(settings, found)
         result = result_of(settings, command, found)
         _say(found, settings.format)
         return result
@@ -55,7 +63,7 @@ def _changed(found: Answer, layers: Layers, resolve: Callable[[Catalogue], Answe
 
 
 def emit(output: str, command: str, make: Callable[[], Result]) -> int:
-    """Print what ``make`` returns and give its exit code; where the format has an envelope, an error goes into it too."""
+    """Print what ``make`` returns and give its exit code; an error goes into the envelope, if the format has one."""
     try:
         result = make()
     except CraneMirrorsError as error:

@@ -72,7 +72,7 @@ def command(
     def make() -> Result:
         bad = _verdicts(fail_on)
         found = subjects(settings.layers.load(), settings, Wanted(names, kinds, tag, raw))
-        rows = _judged(settings, found, _compared(settings, found, platform, ref or (raw and raw[1]), auth))
+        rows = _judged(found, _compared(settings, found, platform, ref or (raw and raw[1]), auth))
         return _result(rows, bad)
 
     return emit(settings.format, "check", make)
@@ -109,7 +109,7 @@ def _compared(
         return compare_all(asked, settings.timeout, done)
 
 
-def _judged(settings: Settings, found: list[Subject], compared: list[list[Compared]]) -> list[dict[str, Any]]:
+def _judged(found: list[Subject], compared: list[list[Compared]]) -> list[dict[str, Any]]:
     from crane_mirrors.intervals import Interval
     from crane_mirrors.live.verdicts import judge_compared
 

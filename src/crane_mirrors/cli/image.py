@@ -9,6 +9,7 @@ import click
 from crane_mirrors.cli._answer import answer
 from crane_mirrors.cli._settings import CatalogueName, Settings, shared_options
 from crane_mirrors.clients import CLIENTS
+from crane_mirrors.errors import InvalidInput
 
 if TYPE_CHECKING:
     from crane_mirrors.catalogue import Catalogue
@@ -30,6 +31,9 @@ __all__ = ["command"]
     "--client", type=click.Choice(CLIENTS), default="docker", show_default=True, help="Whose command to print."
 )
 @click.option("--platform", metavar="P", help="Platform to pull, as in linux/arm64.")
+@click.option("--pin", is_flag=True, help="Ask the origin for the tag's digest, and the mirrors who has exactly that.")
+@click.option("--trust", metavar="NAME", help="With --pin: ask this mirror for the digest instead of the origin.")
+@click.option("--auth", is_flag=True, help="With --pin: use the logins of Docker's configuration.")
 @shared_options
 def command(
     settings: Settings,
@@ -41,11 +45,21 @@ def command(
     digest: str | None,
     client: Client,
     platform: str | None,
+    pin: bool,
+    trust: str | None,
+    auth: bool,
 ) -> int:
     """Print the command that pulls an image from its best mirror.
 
     NAME is the catalogue's, gocrane/NAME, or any registry's reference of the image.
     """
+
+    if not pin and (trust or auth):
+        raise InvalidInput("--trust and --auth are about --pin: add it")
+    if pin and settings.fastest:
+        raise InvalidInput(
+            "--pin takes the best mirror that has the digest, --fastest the first that answers: give one"
+        )
 
     def resolve(catalogue: Catalogue) -> Answer:
         from crane_mirrors.resolve.image import resolve_image
@@ -53,20 +67,24 @@ def command(
         return resolve_image(
             catalogue,
             name,
-            settings.choice,
+            settings.choice._replace(every=True) if pin else settings.choice,
             tag=_tag(tag, branch, commit, pr),
             digest=digest,
             client=client,
             platform=_platform(platform),
         )
 
-    return answer(settings, "image", resolve)
+    def pinned(found: Answer) -> Answer:
+        from crane_mirrors.cli._pin import pin
+
+        return pin(settings, found, trust=trust, platform=_platform(platform), client=client, auth=auth)
+
+    return answer(settings, "image", resolve, pinned if pin else None)
 
 
 def _tag(tag: str | None, branch: str | None, commit: str | None, pr: int | None) -> str | None:
     if branch is None and commit is None and pr is None:
         return tag
-    from crane_mirrors.errors import InvalidInput
     from crane_mirrors.tags import ci_tag
 
     if tag is not None:

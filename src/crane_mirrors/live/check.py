@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crane_mirrors.live.network import Network
     from crane_mirrors.live.question import Question
 
-__all__ = ["Compared", "compare"]
+__all__ = ["Compared", "Facts", "ask_facts", "compare", "compared_facts"]
 
 
 class Compared(NamedTuple):
@@ -38,12 +38,12 @@ async def compare(
     network: Network, exchanger: Exchanger, question: Question, origin: Place, mirrors: Sequence[Place]
 ) -> list[Compared]:
     """Ask the origin and all mirrors at once, and compare; what fails is an answer, too."""
-    asked = asyncio.ensure_future(_facts(network, exchanger, question, origin))
+    asked = asyncio.ensure_future(ask_facts(network, exchanger, question, origin))
 
     async def one(place: Place) -> Compared:
-        here = await _facts(network, exchanger, question, place)
+        here = await ask_facts(network, exchanger, question, place)
         there = await asked
-        compared = _compared(question, there.facts, place, here)
+        compared = compared_facts(question, there.facts, place, here)
         difference = compared.difference
         if not difference or not difference.suspects:
             return compared
@@ -56,13 +56,16 @@ async def compare(
     return await asyncio.gather(*map(one, mirrors))
 
 
-class _Facts(NamedTuple):
+class Facts(NamedTuple):
+    """What one place says, or the Failed why it does not; how long that took (milliseconds), and when its time is up."""
+
     facts: Any
     took: float
     deadline: float
 
 
-async def _facts(network: Network, exchanger: Exchanger, question: Question, place: Place) -> _Facts:
+async def ask_facts(network: Network, exchanger: Exchanger, question: Question, place: Place) -> Facts:
+    """Ask one place, when its turn comes."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     try:
@@ -71,10 +74,11 @@ async def _facts(network: Network, exchanger: Exchanger, question: Question, pla
             facts = await question.facts(exchanger, place, turn.deadline)
     except Failed as error:
         facts = error
-    return _Facts(facts, (loop.time() - start) * 1000, start + network.timeout)
+    return Facts(facts, (loop.time() - start) * 1000, start + network.timeout)
 
 
-def _compared(question: Question, there: Any, place: Place, mirror: _Facts) -> Compared:
+def compared_facts(question: Question, there: Any, place: Place, mirror: Facts) -> Compared:
+    """Compare what a mirror says with what the origin says; pure."""
     here, took = mirror.facts, mirror.took
     if isinstance(here, Failed):
         return Compared(place, None, here, there if isinstance(there, Failed) else None, "", took)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from crane_mirrors.live.causes import NotThere
@@ -63,4 +64,6 @@ def judge_compared(compared: Compared, promised: int | None, seen: float, now: f
 
 
 def _counted(texts: tuple[str, ...]) -> str:
-    return texts[0] if len(texts) == 1 else f"{texts[0]} (and {len(texts) - 1} more)"
+    """Give the first of the details, with its digests cut to what people compare, and how many more there are."""
+    first = re.sub(r"([0-9a-f]{12})[0-9a-f]{20,52}", r"\1", texts[0])
+    return first if len(texts) == 1 else f"{first} (and {len(texts) - 1} more)"

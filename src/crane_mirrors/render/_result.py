@@ -22,7 +22,7 @@ class Terminal(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One command's answer. With ``marked`` the first row of ``cells`` is the recommended one; ``code`` is to exit with."""
+    """One command's answer. With ``marked`` the first row of ``cells`` is recommended; ``code`` is the exit code."""
 
     command: str
     rows: Sequence[Mapping[str, Any]] = ()

@@ -1,0 +1,108 @@
+"""``--pin``: references by digest, on mirrors that have exactly what the origin has under the tag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crane_mirrors.cli._credentials import logins
+from crane_mirrors.clients import pull_command
+from crane_mirrors.errors import InvalidInput, NegativeAnswer, NetworkFailed, NoRoute
+from crane_mirrors.model import shown
+from crane_mirrors.reference import Reference
+from crane_mirrors.resolve.routes import is_called
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crane_mirrors.catalogue.entry import Place
+    from crane_mirrors.cli._settings import Settings
+    from crane_mirrors.clients import Client
+    from crane_mirrors.live.pin import Pinned
+    from crane_mirrors.platforms import Platform
+    from crane_mirrors.resolve.routes import Answer, Route
+
+__all__ = ["pin", "pin_each"]
+
+
+def pin(
+    settings: Settings,
+    found: Answer,
+    *,
+    trust: str | None = None,
+    platform: Platform | None = None,
+    client: Client = "docker",
+    auth: bool = False,
+) -> Answer:
+    """Pin one image: its routes are those that have the digest, the others are named in notes.
+
+    Raises NegativeAnswer when none has it, NetworkFailed when nobody says which digest it is.
+    """
+    (pinned,) = pin_each(settings, [found], trust=trust, platform=platform, auth=auth)
+    digest = pinned.digest
+    assert digest
+
+    def by_digest(route: Route) -> Route:
+        reference = Reference(Reference.parse(route.target).repository, None, digest)
+        return route._replace(target=str(reference), command=pull_command(client, reference, platform))
+
+    routes = tuple(by_digest(route) for route in found.routes if route.place in pinned.having)
+    return found._replace(routes=routes, notes=(*found.notes, *_left_out(pinned)))
+
+
+def pin_each(
+    settings: Settings,
+    found: Sequence[Answer],
+    *,
+    trust: str | None = None,
+    platform: Platform | None = None,
+    auth: bool = False,
+) -> list[Pinned]:
+    """Pin many images, each looked up once. Raises as ``pin``, for the first that cannot be pinned."""
+    from crane_mirrors.live.pin import ToPin, pin_all
+    from crane_mirrors.live.questions import question_of
+
+    login = logins([route.place.host for answer in found for route in answer.routes] if auth else [])
+    asked = []
+    for answer in found:
+        question = question_of(answer, platform=platform, login=login)
+        asked.append(ToPin(question, _trusted(answer, trust), _candidates(settings, answer)))  # type: ignore[arg-type]
+    pinned = pin_all(asked, settings.timeout)
+    for answer, one in zip(found, pinned, strict=True):
+        _check(answer, _trusted(answer, trust), one)
+    return pinned
+
+
+def _check(answer: Answer, trusted: Place, pinned: Pinned) -> None:
+    from crane_mirrors.live.causes import NotThere
+
+    if pinned.failed:
+        text = f"{trusted.name} does not say which digest {shown(answer.best.target)} has: {pinned.failed.cause}"
+        raise (NegativeAnswer if isinstance(pinned.failed, NotThere) else NetworkFailed)(text)
+    if not pinned.having:
+        why = "; ".join(f"{place.name} is {judged.verdict}" for place, judged in pinned.lacking)
+        raise NegativeAnswer(f"no chosen mirror of image '{answer.name}' has {pinned.digest}: {why}")
+
+
+def _left_out(pinned: Pinned) -> list[str]:
+    return [
+        f"{place.name} does not have {pinned.digest}: {judged.verdict}" + (f", {judged.cause}" if judged.cause else "")
+        for place, judged in pinned.lacking
+    ]
+
+
+def _trusted(answer: Answer, word: str | None) -> Place:
+    places = [route.place for route in answer.routes]
+    found = [place for place in places if is_called(place, word or "origin")]
+    if not found:
+        have = ", ".join(place.name for place in places)
+        raise NoRoute(f"--trust: image '{answer.name}' is not on {shown(word or 'origin')}: it is on {have}")
+    return found[0]
+
+
+def _candidates(settings: Settings, answer: Answer) -> tuple[Place, ...]:
+    if Reference.parse(answer.best.target).digest:
+        raise InvalidInput(f"image '{answer.name}' already has a digest: leave out --pin, or give a tag")
+    places = [route.place for route in answer.routes]
+    if settings.mirror:
+        places = [place for place in places if any(is_called(place, word) for word in settings.mirror)]
+    return tuple(places)

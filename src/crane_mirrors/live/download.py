@@ -1,0 +1,163 @@
+"""Download one file from one address: bounded, resumed where that is safe, never mixed with another answer's bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from crane_mirrors.live.causes import Failed, NotThere, check_status
+from crane_mirrors.live.exchange import Ask, Exchanger
+from crane_mirrors.live.file import is_login_page
+from crane_mirrors.live.loop import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from crane_mirrors.live.exchange import Stream
+
+__all__ = ["Bounds", "Source", "Store", "download", "strong_validator"]
+
+LEAST = 1024
+"""How many bytes must come while ``Bounds.idle`` seconds pass: a server that drips keeps nobody for ever."""
+
+RESUMPTIONS = 5
+"""How often an answer that broke off is continued, as long as something came each time."""
+
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
+
+
+class Source(NamedTuple):
+    """An address; ``secret`` headers go to its own server only."""
+
+    url: str
+    secret: Mapping[str, str] = {}
+
+
+class Bounds(NamedTuple):
+    """How many seconds may pass without progress, and how many bytes there may be."""
+
+    idle: float
+    size: int
+
+
+class Store(Protocol):
+    """Where the bytes go. ``length`` of them are there, from an answer that had this ``validator``, if any."""
+
+    length: int
+    validator: str | None
+
+    def restart(self, validator: str | None) -> None:
+        """Drop all bytes: those of another answer follow."""
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes. Raises FileFailed."""
+
+
+def download(source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]) -> None:
+    """Fill the store with the whole of a file; ``tell`` hears how much is there, and how much there will be.
+
+    What the store has is continued if the server says that it is the same file still (RFC 9110, 13.1.5 and 14.2). Raises
+    Failed with the cause; a store with a validator can be continued another time then.
+    """
+    run(_download(source, store, bounds, tell))
+
+
+async def _download(source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]) -> None:
+    async with Exchanger.open() as exchanger:
+        for turn in range(RESUMPTIONS + 1):
+            before = store.length
+            try:
+                if not await _continued(exchanger, source, store, bounds, tell):
+                    store.restart(None)
+                    await _continued(exchanger, source, store, bounds, tell)
+                return
+            except NotThere:
+                raise
+            except Failed:
+                if turn == RESUMPTIONS or store.validator is None or store.length <= before:
+                    raise
+
+
+async def _continued(
+    exchanger: Exchanger, source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]
+) -> bool:
+    """Ask for what is not there yet; False where the server's answer does not continue what is."""
+    headers = {"Accept-Encoding": "identity"}
+    if store.length and store.validator:
+        headers |= {"Range": f"bytes={store.length}-", "If-Range": store.validator}
+    async with exchanger.stream(Ask(source.url, headers=headers, secret=source.secret), bounds.idle) as answer:
+        if "Range" in headers and answer.status == 416:
+            return False
+        _check(answer)
+        validator = strong_validator(answer.headers)
+        if answer.status == 206:
+            part = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+            if not part or int(part[1]) != store.length or validator != store.validator:
+                if "Range" in headers:
+                    return False
+                raise Failed("a part that nobody asked for")
+            total: int | None = int(part[2])
+        else:
+            store.restart(validator)
+            total = _length(answer.headers)
+        if total is not None and total > bounds.size:
+            raise _too_large(bounds)
+        await _copy(answer, store, bounds, total, tell)
+        if total is not None and store.length != total:
+            raise Failed("truncated")
+    return True
+
+
+def _check(answer: Stream) -> None:
+    check_status(answer.status, answer.headers)
+    if is_login_page(answer.headers.get("content-type", "").partition(";")[0].strip().lower(), answer.url):
+        raise Failed("login page")
+    if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Failed("an encoding that nobody asked for")
+
+
+async def _copy(
+    answer: Stream, store: Store, bounds: Bounds, total: int | None, tell: Callable[[int, int | None], None]
+) -> None:
+    clock = asyncio.get_running_loop().time
+    since, there = clock(), store.length
+    tell(store.length, total)
+    async for chunk in answer.chunks:
+        if store.length + len(chunk) > bounds.size:
+            raise _too_large(bounds)
+        store.write(chunk)
+        tell(store.length, total)
+        now = clock()
+        if now - since > bounds.idle:
+            if store.length - there < LEAST:
+                raise Failed("too slow")
+            since, there = now, store.length
+
+
+def strong_validator(headers: Mapping[str, str]) -> str | None:
+    """Give what tells this answer's bytes from any others (RFC 9110, 8.8.1): a strong ETag, or a date that is one.
+
+    >>> strong_validator({"etag": '"abc"'}), strong_validator({"etag": 'W/"abc"'})
+    ('"abc"', None)
+    """
+    etag = headers.get("etag", "").strip()
+    if re.fullmatch(r'"[\x21\x23-\x7e]*"', etag):
+        return etag
+    modified = headers.get("last-modified", "").strip()
+    try:
+        # Within the same second a file can change again.
+        apart = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified)
+        return modified if not etag and apart.total_seconds() >= 1 and modified.isascii() else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("content-length", "")
+    return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+def _too_large(bounds: Bounds) -> Failed:
+    return Failed(f"larger than {bounds.size} bytes")

@@ -1,0 +1,93 @@
+"""Digests to pin: the origin says which one a tag has, and each mirror whether it has exactly that."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from crane_mirrors.live.causes import Failed, NotThere
+from crane_mirrors.live.check import ask_facts, compared_facts
+from crane_mirrors.live.loop import run
+from crane_mirrors.live.network import Network
+from crane_mirrors.live.verdicts import Judged, judge_compared
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crane_mirrors.catalogue.entry import Place
+    from crane_mirrors.live.check import Compared, Facts
+    from crane_mirrors.live.exchange import Exchanger
+    from crane_mirrors.live.image import ImageQuestion
+
+__all__ = ["Pinned", "ToPin", "pin_all"]
+
+
+class ToPin(NamedTuple):
+    """A tag, whom to trust with its digest, and the copies that may serve it."""
+
+    question: ImageQuestion
+    trusted: Place
+    places: tuple[Place, ...]
+
+
+class Pinned(NamedTuple):
+    """A digest, who has it, and what those are worth that do not; or the cause why there is no digest."""
+
+    digest: str | None
+    having: tuple[Place, ...] = ()
+    lacking: tuple[tuple[Place, Judged], ...] = ()
+    failed: Failed | None = None
+
+
+def pin_all(asked: Sequence[ToPin], timeout: float) -> list[Pinned]:
+    """Pin many tags at once; each mirror has ``timeout`` seconds."""
+
+    async def all_of_them() -> list[Pinned]:
+        network = Network(timeout)
+        async with network.connections() as exchanger:
+            return await asyncio.gather(*(_pin(network, exchanger, one) for one in asked))
+
+    return run(all_of_them())
+
+
+async def _pin(network: Network, exchanger: Exchanger, asked: ToPin) -> Pinned:
+    question, trusted = asked.question, asked.trusted
+    mirrors = [place for place in asked.places if place is not trusted]
+    there, *answers = await asyncio.gather(
+        *(ask_facts(network, exchanger, question, place) for place in (trusted, *mirrors))
+    )
+    if isinstance(there.facts, Failed):
+        return Pinned(None, failed=there.facts)
+    digest: str = there.facts
+
+    async def has(place: Place, here: Facts) -> bool:
+        if here.facts == digest:
+            return True
+        if isinstance(here.facts, Failed) and not isinstance(here.facts, NotThere):
+            return False
+        # Under another tag, or none: whoever pulls by digest gets it all the same.
+        deadline = max(here.deadline, asyncio.get_running_loop().time() + network.timeout / 10)
+        with suppress(Failed):
+            return await question.at(exchanger, place, deadline).has(digest)
+        return False
+
+    found = await asyncio.gather(*map(has, mirrors, answers))
+    having = {id(place) for place, has_it in zip(mirrors, found, strict=True) if has_it} | {id(trusted)}
+    compared = [
+        compared_facts(question, digest, place, here)
+        for place, here in zip(mirrors, answers, strict=True)
+        if id(place) not in having
+    ]
+    return Pinned(
+        digest,
+        tuple(place for place in asked.places if id(place) in having),
+        tuple((one.place, _judged(one)) for one in compared),
+    )
+
+
+def _judged(compared: Compared) -> Judged:
+    """Judge a mirror by its tag; nobody asks how old it is, so a digest that differs is behind."""
+    difference = compared.difference
+    settled = compared._replace(difference=difference and difference.settled(set(difference.suspects)))
+    return judge_compared(settled, None, 0, 0)
