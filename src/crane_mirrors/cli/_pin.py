@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crane_mirrors.cli._credentials import logins
+from crane_mirrors.cli._messages import note
 from crane_mirrors.clients import pull_command
 from crane_mirrors.errors import InvalidInput, NegativeAnswer, NetworkFailed, NoRoute
 from crane_mirrors.model import shown
@@ -14,6 +15,7 @@ from crane_mirrors.resolve.routes import is_called
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.catalogue.entry import Place
     from crane_mirrors.cli._settings import Settings
     from crane_mirrors.clients import Client
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from crane_mirrors.platforms import Platform
     from crane_mirrors.resolve.routes import Answer, Route
 
-__all__ = ["pin", "pin_each"]
+__all__ = ["pin", "references"]
 
 
 def pin(
@@ -37,7 +39,7 @@ def pin(
 
     Raises NegativeAnswer when none has it, NetworkFailed when nobody says which digest it is.
     """
-    (pinned,) = pin_each(settings, [found], trust=trust, platform=platform, auth=auth)
+    (pinned,) = _pin_each(settings, [found], trust=trust, platform=platform, auth=auth)
     digest = pinned.digest
     assert digest
 
@@ -49,7 +51,7 @@ def pin(
     return found._replace(routes=routes, notes=(*found.notes, *_left_out(pinned)))
 
 
-def pin_each(
+def _pin_each(
     settings: Settings,
     found: Sequence[Answer],
     *,
@@ -70,6 +72,21 @@ def pin_each(
     for answer, one in zip(found, pinned, strict=True):
         _check(answer, _trusted(answer, trust), one)
     return pinned
+
+
+def references(settings: Settings, catalogue: Catalogue, images: Sequence[str], trust: str | None) -> dict[str, str]:
+    """Give for each ``ORIGIN:TAG`` the pinned reference on the best mirror that has it. Raises as ``pin``."""
+    from crane_mirrors.resolve.image import resolve_image
+
+    choice = settings.choice._replace(every=True)
+    answers = [resolve_image(catalogue, image, choice) for image in images]
+    found = {}
+    for image, answer, pinned in zip(images, answers, _pin_each(settings, answers, trust=trust), strict=True):
+        for text in _left_out(pinned):
+            note(f"{image}: {text}")
+        best = next(route for route in answer.routes if route.place in pinned.having)
+        found[image] = str(Reference(Reference.parse(best.target).repository, None, pinned.digest))
+    return found
 
 
 def _check(answer: Answer, trusted: Place, pinned: Pinned) -> None:

@@ -17,16 +17,15 @@ from crane_mirrors.errors import FileFailed, InvalidInput
 from crane_mirrors.model import KINDS, nearest, printable
 from crane_mirrors.rewrite.changes import has_changes, unified_diff
 from crane_mirrors.rewrite.engine import blocks, rewrite_stream
+from crane_mirrors.rewrite.pins import Pins
 from crane_mirrors.rewrite.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.cli._settings import Settings
     from crane_mirrors.model import Kind
     from crane_mirrors.resolve.routes import Choice
-    from crane_mirrors.rewrite.index import Index
 
 __all__ = ["command"]
 
@@ -47,7 +46,11 @@ class Wanted(NamedTuple):
 @click.option("--check", is_flag=True, help="Only name the files that would change; exit code 1 if there are any.")
 @click.option("--diff", is_flag=True, help="Print what would change as a unified diff.")
 @click.option("--report", is_flag=True, help="Say on stderr what was rewritten, and what has no mirror.")
-@options("mirror", "region", "catalogue", "no_project", "output")
+@click.option(
+    "--pin", is_flag=True, help="Name tagged images by the digest that the origin gives, where a mirror has it."
+)
+@click.option("--trust", metavar="NAME", help="With --pin: ask this mirror for digests instead of the origin.")
+@options("mirror", "region", "catalogue", "no_project", "output", "timeout")
 def command(
     settings: Settings,
     files: tuple[str, ...],
@@ -56,6 +59,8 @@ def command(
     check: bool,
     diff: bool,
     report: bool,
+    pin: bool,
+    trust: str | None,
 ) -> int:
     """Copy text, with the addresses that the catalogue knows replaced by their best mirrors.
 
@@ -67,8 +72,11 @@ def command(
     catalogue = layers.load()
     if layers.project_counts(catalogue):
         note(f"{layers.project} has a part in what is rewritten (--no-project leaves it out)")
-    index = Rules(catalogue, choices(settings.choice, prefer)).index()
-    return _Run(settings, catalogue, index, wanted).all(files or ("-",))
+    if trust and not pin:
+        raise InvalidInput("--trust is about --pin: add it")
+    rules = Rules(catalogue, choices(settings.choice, prefer))
+    pins = Pins(rules.entry_of) if pin else None
+    return _Run(settings, rules, wanted, pins, trust).all(files or ("-",))
 
 
 def _check_usage(files: tuple[str, ...], wanted: Wanted) -> None:
@@ -95,8 +103,11 @@ def choices(choice: Choice, prefer: Iterable[str]) -> dict[Kind, Choice]:
 class _Run:
     """One call: files in, text, diffs and reports out."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, index: Index, wanted: Wanted) -> None:
-        self.settings, self.catalogue, self.index, self.wanted = settings, catalogue, index, wanted
+    def __init__(
+        self, settings: Settings, rules: Rules, wanted: Wanted, pins: Pins | None = None, trust: str | None = None
+    ) -> None:
+        self.settings, self.rules, self.wanted, self.pins, self.trust = settings, rules, wanted, pins, trust
+        self.index = rules.index(pins)
         self.changed = self.failed = False
         self.report: list[dict[str, Any]] = []
 
@@ -140,9 +151,11 @@ class _Run:
 
     def _one(self, path: str) -> None:
         wanted = self.wanted
-        with source(path, several=wanted.report) as begin:
+        with source(path, several=wanted.report or self.pins is not None) as begin:
+            if self.pins:
+                self._look_up(self.pins, begin())
             if wanted.report:
-                self.report += report_rows(path, self.catalogue, blocks(begin(), self.index))
+                self.report += report_rows(path, self.rules.catalogue, blocks(begin(), self.index))
             if wanted.diff:
                 changed = self._diff(path, begin())
             elif wanted.check or wanted.in_place:
@@ -156,6 +169,16 @@ class _Run:
             sys.stdout.write(f"{printable(path) if sys.stdout.isatty() else path}\n")
         if changed and wanted.in_place:
             replace_file(path, lambda old, new: rewrite_stream(old.read, new.write, self.index))
+
+    def _look_up(self, pins: Pins, read: Callable[[int], bytes]) -> None:
+        from crane_mirrors.cli._pin import references
+
+        for _ in blocks(read, self.index):
+            pass
+        if unknown := pins.unknown:
+            chosen = self.rules.choices["image"]
+            settings = self.settings._replace(mirror=chosen.mirrors)
+            pins.references.update(references(settings, self.rules.catalogue, unknown, self.trust))
 
     def _diff(self, path: str, read: Callable[[int], bytes]) -> bool:
         color = terminal().color

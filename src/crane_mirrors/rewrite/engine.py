@@ -17,7 +17,7 @@ from crane_mirrors.rewrite.grammar import LOOK_AHEAD, LOOK_BEHIND
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from crane_mirrors.rewrite.index import Index
+    from crane_mirrors.rewrite.index import Index, Replace
 
 CHUNK = 1 << 18
 """How many bytes `rewrite_stream` asks for at a time."""
@@ -57,7 +57,7 @@ def spans(text: bytes, index: Index, start: int = 0, stop: int | None = None) ->
 def _image_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -> list[Span]:
     """Find the image names without a scheme, the last one first."""
     found: list[Span] = []
-    length, wanted, replace = len(text), index.reversed_images, index.replace_image
+    length, wanted = len(text), index.reversed_images
     match_name = grammar.image_name().match
     for match in grammar.first_segment().finditer(lower[::-1]):
         first = match[1]
@@ -67,19 +67,30 @@ def _image_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int)
         if not start <= at < stop or (image := match_name(text, at)) is None:
             continue
         name, tag, star = image.groups()
-        replacement = replace(name)
-        if replacement is None:
+        end = at + len(name)
+        new = _image(text, at, end, index, index.replace_image)
+        if new is None:
             continue
         plain = at > 0 and text[at - 1] in grammar.PLAIN_BEFORE and star is None
         if not plain and not _stands_alone(text, at, tag, star):
             continue
-        end = at + len(name)
         if tag is None and b"." not in first and b":" not in name:
             marked = context.mark(text, at, end)
             if marked is Mark.REPOSITORY or (marked is Mark.NONE and _is_ambiguous(text, at, name, index)):
                 continue
-        found.append((at, end, replacement))
+        found.append((at, *new))
     return found
+
+
+def _image(
+    text: bytes, at: int, end: int, index: Index, replace: Replace, registry: bytes = b""
+) -> tuple[int, bytes] | None:
+    """Say what replaces the image whose name is `text[at:end]`, and up to where: a pinned one's tag is replaced too."""
+    name = text[at:end]
+    if index.pin and (pinned := index.pin(registry + name, text[end : end + LOOK_BEHIND])):
+        return end + pinned[0], pinned[1]
+    new = replace(name)
+    return None if new is None else (end, new)
 
 
 def _stands_alone(text: bytes, at: int, tag: bytes | None, star: bytes | None) -> bool:
@@ -99,8 +110,8 @@ def _is_ambiguous(text: bytes, at: int, name: bytes, index: Index) -> bool:
 def _bare_spans(text: bytes, index: Index, start: int, stop: int) -> list[Span]:
     """Find the image names without a registry, in order."""
     assert index.replace_bare
-    places = bare_images(text, start, stop)
-    return [(at, end, new) for at, end in places if (new := index.replace_bare(text[at:end])) is not None]
+    replace, places = index.replace_bare, bare_images(text, start, stop)
+    return [(at, *new) for at, end in places if (new := _image(text, at, end, index, replace, b"docker.io/"))]
 
 
 def _url_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -> list[Span]:
@@ -130,10 +141,8 @@ def _container_span(text: bytes, at: int, index: Index) -> list[Span]:
     """Return what to replace, if anything, of the image reference that starts with `docker://` at `at`."""
     start = at + len(b"docker://")
     match = grammar.image_name().match(text, start)
-    replacement = match and index.replace_image(match[1])
-    if match is None or replacement is None or grammar.inside_url(text, at):
-        return []
-    return [(start, match.end(1), replacement)]
+    new = match and _image(text, start, match.end(1), index, index.replace_image)
+    return [] if new is None or grammar.inside_url(text, at) else [(start, *new)]
 
 
 def _scp_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -> list[Span]:

@@ -1,8 +1,8 @@
 """What a name looks like in running text: where it may start, where it ends, what stands beside it.
 
 Everything here is a pure function of at most `LOOK_BEHIND` bytes before and `LOOK_AHEAD` bytes after the
-place in question, so that the answer is the same however a stream was cut into chunks. NOTES.md has the
-grammar in words.
+place in question, so that the answer is the same however a stream was cut into chunks. The README has the
+grammar in words ("Rewriting").
 """
 
 from __future__ import annotations

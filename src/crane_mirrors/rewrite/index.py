@@ -26,9 +26,20 @@ class Index:
     digest; `replace_url` a whole URL or scp-like address; `replace_bare`, if there is one, a repository of
     Docker Hub without its registry, from a place where only an image can stand (bare.py). They answer None
     to leave it as it is, must map their own answers to None, and never answer with blanks or control bytes.
+    `pin`, if there is one, is asked first about an image's name and what follows that; it answers how much of
+    what follows it replaces as well.
     """
 
-    __slots__ = ("images", "replace_bare", "replace_image", "replace_url", "repositories", "reversed_images", "urls")
+    __slots__ = (
+        "images",
+        "pin",
+        "replace_bare",
+        "replace_image",
+        "replace_url",
+        "repositories",
+        "reversed_images",
+        "urls",
+    )
 
     def __init__(
         self,
@@ -39,12 +50,14 @@ class Index:
         replace_image: Replace,
         replace_url: Replace,
         replace_bare: Replace | None = None,
+        pin: Callable[[bytes, bytes], tuple[int, bytes] | None] | None = None,
     ) -> None:
         self.images = frozenset(image.lower() for image in images)
         self.reversed_images = frozenset(image[::-1] for image in self.images)
         self.urls = dict.fromkeys(self.images, _NO_PATH)
         self.urls |= {host.lower(): frozenset(part.lower() for part in parts) for host, parts in urls.items()}
         self.repositories = frozenset(repositories)
+        self.pin = pin
         self.replace_image = lru_cache(_CACHED_TOKENS)(_image_replacer(replace_image))
         self.replace_bare = replace_bare and lru_cache(_CACHED_TOKENS)(_image_replacer(replace_bare, bare=True))
         self.replace_url = lru_cache(_CACHED_TOKENS)(_url_replacer(replace_url))

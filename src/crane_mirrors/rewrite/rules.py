@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crane_mirrors.model import Kind
     from crane_mirrors.resolve.locate import Located
     from crane_mirrors.resolve.routes import Choice
+    from crane_mirrors.rewrite.pins import Pins
 
 __all__ = ["Rules"]
 
@@ -41,7 +42,7 @@ class Rules:
         for choice in choices.values():
             check_mirrors(catalogue, choice.mirrors)
 
-    def index(self) -> Index:
+    def index(self, pins: Pins | None = None) -> Index:
         """Give the engine what it searches for and whom it asks."""
         images: set[str] = set()
         urls: dict[str, set[str]] = {}
@@ -70,6 +71,7 @@ class Rules:
             replace_image=self.image,
             replace_url=self.url,
             replace_bare=self.bare if self.catalogue.under("image", f"{_HUB}/library/any") else None,
+            pin=pins,
         )
 
     def _git_anchors(self, owner: str) -> Iterator[tuple[str, str]]:
@@ -93,16 +95,23 @@ class Rules:
         otherwise catch every pair of words with a slash.
         """
         try:
-            text = name.decode()
-            repository = Repository.parse(text)
-            bare = not any(mark in text.partition("/")[0] for mark in ".:")
-            entry = (self.catalogue.at if bare else self.catalogue.covering)("image", str(repository))
+            entry = self.entry_of(name)
             best = self._best(entry)[0] if entry else None
-        except (CraneMirrorsError, UnicodeDecodeError):
+        except CraneMirrorsError:
             return None
-        if best is None or best.location == repository:
+        if best is None or str(best.location) == str(Repository.parse(name.decode())):
             return None
         return str(best.location).encode()
+
+    def entry_of(self, name: bytes) -> Entry | None:
+        """Give the entry that the name of an image in a text means, if any."""
+        try:
+            text = name.decode()
+            repository = str(Repository.parse(text))
+            bare = not any(mark in text.partition("/")[0] for mark in ".:")
+            return (self.catalogue.at if bare else self.catalogue.covering)("image", repository)
+        except (CraneMirrorsError, UnicodeDecodeError):
+            return None
 
     def bare(self, name: bytes) -> bytes | None:
         """Give the repository that Docker Hub's NAME or OWNER/NAME becomes, or None to leave it as it is."""
