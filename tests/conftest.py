@@ -37,7 +37,7 @@ def absent(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-#: Programs that no package manager of run.py has; where one is not on the machine, its tests are skipped, in CI as well.
+#: Programs that run.py cannot install: where one is not on the machine, its tests are skipped, in CI as well.
 ELSEWHERE = {"kubectl"}
 
 

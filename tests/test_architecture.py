@@ -39,7 +39,7 @@ ROOMS_OF_WORDS = ("hosts", "targets", "render", "cli")
 FOREIGN = {
     "click": (("cli",), True),
     "rich": (("render.table", "cli"), False),
-    "yaml": (("catalogue", "render.yaml", "targets", "cli"), False),
+    "yaml": (("catalogue", "render.yaml", "targets", "live", "cli"), False),
     "httpx": (("live",), False),
     "pathspec": (("cli",), False),
 }

@@ -36,11 +36,12 @@ def answer(
     def make() -> Result:
         layers = settings.layers
         found = resolve(layers.load())
-        if layers.project and _changed(found, layers, resolve):
-            note(f"{layers.project} has a part in this answer (--no-project leaves it out)")
+        own = layers.project if layers.project and _changed(found, layers, resolve) else None
         found = change(found) if change else raced(settings, found)
         result = result_of(settings, command, found)
         _say(found, settings.format)
+        if own:
+            note(f"{own} has a part in this answer (--no-project leaves it out)")
         return result
 
     return emit(settings.format, command, make)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -20,6 +20,26 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+class Wanted(NamedTuple):
+    """Which build is wanted, and for whom."""
+
+    tag: str | None
+    branch: str | None
+    commit: str | None
+    pr: int | None
+    digest: str | None
+    client: Client
+    platform: str | None
+
+
+class Pinning(NamedTuple):
+    """How the digest is found, if the image is to be pinned."""
+
+    pin: bool
+    trust: str | None
+    auth: bool
+
+
 @click.command("image")
 @click.argument("name", metavar="NAME[:TAG]", type=CatalogueName(lambda catalogue: catalogue.names("image")))
 @click.option("--tag", metavar="T", help="Tag, as it is.")
@@ -35,28 +55,18 @@ __all__ = ["command"]
 @click.option("--trust", metavar="NAME", help="With --pin: ask this mirror for the digest instead of the origin.")
 @click.option("--auth", is_flag=True, help="With --pin: use the logins of Docker's configuration.")
 @shared_options
-def command(
-    settings: Settings,
-    name: str,
-    tag: str | None,
-    branch: str | None,
-    commit: str | None,
-    pr: int | None,
-    digest: str | None,
-    client: Client,
-    platform: str | None,
-    pin: bool,
-    trust: str | None,
-    auth: bool,
-) -> int:
+def command(settings: Settings, name: str, pin: bool, trust: str | None, auth: bool, **wanted: Any) -> int:
     """Print the command that pulls an image from its best mirror.
 
     NAME is the catalogue's, gocrane/NAME, or any registry's reference of the image.
     """
+    return _image(settings, name, Wanted(**wanted), Pinning(pin, trust, auth))
 
-    if not pin and (trust or auth):
+
+def _image(settings: Settings, name: str, wanted: Wanted, pinning: Pinning) -> int:
+    if not pinning.pin and (pinning.trust or pinning.auth):
         raise InvalidInput("--trust and --auth are about --pin: add it")
-    if pin and settings.fastest:
+    if pinning.pin and settings.fastest:
         raise InvalidInput(
             "--pin takes the best mirror that has the digest, --fastest the first that answers: give one"
         )
@@ -67,22 +77,24 @@ def command(
         return resolve_image(
             catalogue,
             name,
-            settings.choice._replace(every=True) if pin else settings.choice,
-            tag=_tag(tag, branch, commit, pr),
-            digest=digest,
-            client=client,
-            platform=_platform(platform),
+            settings.choice._replace(every=True) if pinning.pin else settings.choice,
+            tag=_tag(wanted),
+            digest=wanted.digest,
+            client=wanted.client,
+            platform=_platform(wanted.platform),
         )
 
     def pinned(found: Answer) -> Answer:
         from crane_mirrors.cli._pin import pin
 
-        return pin(settings, found, trust=trust, platform=_platform(platform), client=client, auth=auth)
+        platform = _platform(wanted.platform)
+        return pin(settings, found, trust=pinning.trust, auth=pinning.auth, platform=platform, client=wanted.client)
 
-    return answer(settings, "image", resolve, pinned if pin else None)
+    return answer(settings, "image", resolve, pinned if pinning.pin else None)
 
 
-def _tag(tag: str | None, branch: str | None, commit: str | None, pr: int | None) -> str | None:
+def _tag(wanted: Wanted) -> str | None:
+    tag, branch, commit, pr = wanted[:4]
     if branch is None and commit is None and pr is None:
         return tag
     from crane_mirrors.tags import ci_tag

@@ -127,15 +127,13 @@ class Exchanger:
         """Open a pool; its connections close when the block ends. Raises Failed for a proxy that is no address."""
         import httpx
 
-        from crane_mirrors import __version__
-
         try:
             client = httpx.AsyncClient(
                 timeout=None,
                 follow_redirects=False,
                 verify=True if tls is None else tls,
                 limits=httpx.Limits(max_connections=256, max_keepalive_connections=128),
-                headers={"User-Agent": f"crane-mirrors/{__version__}", "Accept-Encoding": "gzip"},
+                headers={"User-Agent": "crane-mirrors", "Accept-Encoding": "gzip"},
             )
         except (ValueError, httpx.InvalidURL, ImportError):
             raise Failed("proxy: the environment names one that is no address") from None
