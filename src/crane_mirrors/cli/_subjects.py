@@ -74,7 +74,8 @@ def subjects(catalogue: Catalogue, settings: Settings, wanted: Wanted) -> list[S
 def _file(catalogue: Catalogue, settings: Settings, repo: str, ref: str, path: str) -> Subject:
     from crane_mirrors.resolve.raw import resolve_raw
 
-    return Subject(resolve_raw(catalogue, repo, ref, path, settings.choice), catalogue.entry("git", repo), named=True)
+    choice = settings.choice._replace(every=True)
+    return Subject(resolve_raw(catalogue, repo, ref, path, choice), catalogue.entry("git", repo), named=True)
 
 
 def _named(catalogue: Catalogue, settings: Settings, text: str, wanted: Wanted) -> Iterator[Subject]:

@@ -174,6 +174,6 @@ def _result(rows: list[dict[str, Any]], bad: frozenset[str]) -> Result:
     if all(row["verdict"] in ("unreachable", "unknown") for row in rows):
         complain("no mirror could be compared with its origin")
         error = {"exit_code": NetworkFailed.exit_code, "message": "no mirror could be compared with its origin"}
-        return Result("check", rows, lines, _HEADER, cells, errors=[error], code=NetworkFailed.exit_code)
+        return Result("check", rows, lines, _HEADER, cells, remarks=True, errors=[error], code=NetworkFailed.exit_code)
     code = int(any(row["verdict"] in bad for row in rows))
-    return Result("check", rows, lines, _HEADER, cells, code=code)
+    return Result("check", rows, lines, _HEADER, cells, remarks=True, code=code)

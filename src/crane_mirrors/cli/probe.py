@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_HEADER = ("KIND", "NAME", "MIRROR", "MEDIAN", "MIN", "SPREAD", "CONNECT", "RESULT")
+_HEADER = ("KIND", "NAME", "MIRROR", "MEDIAN", "MIN", "SPREAD", "CONNECT", "CAUSE")
 
 
 @click.command("probe")
@@ -89,18 +89,14 @@ def _result(found: list[tuple[Subject, Place, Measured]]) -> Result:
     found.sort(key=lambda item: (item[2].median is None, item[2].median))
     rows = [_row(*item) for item in found]
     alive = [row for row in rows if row["status"] == "alive"]
-    failed = [row for row in rows if row["status"] != "alive"]
-    cells = [_cells(row) for row in alive]
-    if alive and failed:
-        cells.append(("",) * len(_HEADER))
-    cells += [_cells(row) for row in failed]
+    cells = _grouped(rows, [id(measured) for _, _, measured in found])
     lines = [f"{row['kind']} {row['name']} {row['mirror']} {row['status']} {_shortly(row)}" for row in rows]
     errors = []
     if not alive:
         complain("no mirror gave a right answer")
         errors = [{"exit_code": NetworkFailed.exit_code, "message": "no mirror gave a right answer"}]
     code = 0 if alive else NetworkFailed.exit_code
-    return Result("probe", rows, lines, _HEADER, cells, errors=errors, code=code)
+    return Result("probe", rows, lines, _HEADER, cells, remarks=True, errors=errors, code=code)
 
 
 def _row(subject: Subject, place: Place, measured: Measured) -> dict[str, Any]:
@@ -125,10 +121,19 @@ def _row(subject: Subject, place: Place, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    times = (milliseconds(row[field]) for field in ("median_ms", "min_ms", "spread_ms", "connect_ms"))
-    result = printable(row["cause"]) if row["cause"] else str(row["http_status"])
-    return (row["kind"], row["name"], row["mirror"], *times, result)
+def _grouped(rows: list[dict[str, Any]], measured: list[int]) -> list[tuple[str, ...]]:
+    """Give a line for each measurement, a registry's for all its images, and those that failed apart at the end."""
+    alive: list[tuple[str, ...]] = []
+    failed: list[tuple[str, ...]] = []
+    for row, one in zip(rows, measured, strict=True):
+        number = measured.count(one)
+        if row is not rows[measured.index(one)]:
+            continue
+        name = row["name"] if number == 1 else f"{row['name']} +{number - 1}"
+        times = (milliseconds(row[field]) for field in ("median_ms", "min_ms", "spread_ms", "connect_ms"))
+        cells = (row["kind"], name, row["mirror"], *times, printable(row["cause"] or ""))
+        (alive if row["status"] == "alive" else failed).append(cells)
+    return [*alive, *([("",) * len(_HEADER)] if alive and failed else []), *failed]
 
 
 def _shortly(row: dict[str, Any]) -> str:

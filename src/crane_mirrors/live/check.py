@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crane_mirrors.live.network import Network
     from crane_mirrors.live.question import Question
 
-__all__ = ["Compared", "Facts", "ask_facts", "compare", "compared_facts"]
+__all__ = ["Compared", "Facts", "ask_facts", "compare", "compared_facts", "settled"]
 
 
 class Compared(NamedTuple):
@@ -43,21 +43,15 @@ async def compare(
     async def one(place: Place) -> Compared:
         here = await ask_facts(network, exchanger, question, place)
         there = await asked
-        compared = compared_facts(question, there.facts, place, here)
-        difference = compared.difference
-        if not difference or not difference.suspects:
-            return compared
-        known = set(difference.suspects)
-        with suppress(Failed):  # of whom nothing bad is known, it is not said
-            deadline = max(here.deadline, there.deadline)
-            known = await question.known(exchanger, origin, deadline, there.facts, difference.suspects)
-        return compared._replace(difference=difference.settled(known))
+        return await settled(
+            exchanger, question, origin, there, compared_facts(question, there.facts, place, here), here
+        )
 
     return await asyncio.gather(*map(one, mirrors))
 
 
 class Facts(NamedTuple):
-    """What one place says, or the Failed why it does not; how long that took (milliseconds), and when its time is up."""
+    """What one place says, or the Failed why not; how long that took (milliseconds), and when its time is up."""
 
     facts: Any
     took: float
@@ -75,6 +69,20 @@ async def ask_facts(network: Network, exchanger: Exchanger, question: Question, 
     except Failed as error:
         facts = error
     return Facts(facts, (loop.time() - start) * 1000, start + network.timeout)
+
+
+async def settled(
+    exchanger: Exchanger, question: Question, origin: Place, there: Facts, compared: Compared, here: Facts
+) -> Compared:
+    """Let the origin say of a mirror's suspects which it has; of whom nothing bad is known, it is not said."""
+    difference = compared.difference
+    if not difference or not difference.suspects:
+        return compared
+    known = set(difference.suspects)
+    with suppress(Failed):
+        deadline = max(here.deadline, there.deadline)
+        known = await question.known(exchanger, origin, deadline, there.facts, difference.suspects)
+    return compared._replace(difference=difference.settled(known))
 
 
 def compared_facts(question: Question, there: Any, place: Place, mirror: Facts) -> Compared:

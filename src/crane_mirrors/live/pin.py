@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from crane_mirrors.live.causes import Failed, NotThere
-from crane_mirrors.live.check import ask_facts, compared_facts
+from crane_mirrors.live.check import ask_facts, compared_facts, settled
 from crane_mirrors.live.loop import run
 from crane_mirrors.live.network import Network
 from crane_mirrors.live.verdicts import Judged, judge_compared
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crane_mirrors.catalogue.entry import Place
-    from crane_mirrors.live.check import Compared, Facts
+    from crane_mirrors.live.check import Facts
     from crane_mirrors.live.exchange import Exchanger
     from crane_mirrors.live.image import ImageQuestion
 
@@ -75,19 +75,12 @@ async def _pin(network: Network, exchanger: Exchanger, asked: ToPin) -> Pinned:
     found = await asyncio.gather(*map(has, mirrors, answers))
     having = {id(place) for place, has_it in zip(mirrors, found, strict=True) if has_it} | {id(trusted)}
     compared = [
-        compared_facts(question, digest, place, here)
+        await settled(exchanger, question, trusted, there, compared_facts(question, digest, place, here), here)
         for place, here in zip(mirrors, answers, strict=True)
         if id(place) not in having
     ]
     return Pinned(
         digest,
         tuple(place for place in asked.places if id(place) in having),
-        tuple((one.place, _judged(one)) for one in compared),
+        tuple((one.place, judge_compared(one, None, 0, 0)) for one in compared),
     )
-
-
-def _judged(compared: Compared) -> Judged:
-    """Judge a mirror by its tag; nobody asks how old it is, so a digest that differs is behind."""
-    difference = compared.difference
-    settled = compared._replace(difference=difference and difference.settled(set(difference.suspects)))
-    return judge_compared(settled, None, 0, 0)

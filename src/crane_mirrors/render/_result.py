@@ -22,7 +22,10 @@ class Terminal(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One command's answer. With ``marked`` the first row of ``cells`` is recommended; ``code`` is the exit code."""
+    """One command's answer. With ``marked`` the first row of ``cells`` is recommended; ``code`` is the exit code.
+
+    The last cells are addresses, which stand alike in all rows, or ``remarks``, which go below a row only if they must.
+    """
 
     command: str
     rows: Sequence[Mapping[str, Any]] = ()
@@ -30,6 +33,7 @@ class Result(NamedTuple):
     header: tuple[str, ...] = ()
     cells: Sequence[tuple[str, ...]] = ()
     marked: bool = False
+    remarks: bool = False
     errors: Sequence[Mapping[str, Any]] = ()
     code: int = 0
 

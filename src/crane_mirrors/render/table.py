@@ -44,7 +44,7 @@ def render(result: Result, terminal: Terminal) -> str:
 
 
 def _lines(result: Result, width: int) -> list[tuple[str, str]]:
-    """Give a line for each row and, where not all rows fit, the last cell for the line below it."""
+    """Give a line for each row and, where rows do not fit, the last cell for the line below it."""
     rows = [result.header, *result.cells]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if _total(widths) <= width:
@@ -52,7 +52,10 @@ def _lines(result: Result, width: int) -> list[tuple[str, str]]:
     first = widths[:-1]
     if _total(first) > width:
         first = [0] * len(first)
-    return [(_joined(row[:-1], first), row[-1]) for row in rows]
+    if not result.remarks:
+        return [(_joined(row[:-1], first), row[-1]) for row in rows]
+    lines = [(_joined(row, [*first, 0]), row) for row in rows]
+    return [(line, "") if len(line) <= width else (_joined(row[:-1], first), row[-1]) for line, row in lines]
 
 
 def _total(widths: Sequence[int]) -> int:
