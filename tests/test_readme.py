@@ -1,9 +1,9 @@
 """The README is true: its examples run, and its tables say what the program does.
 
 Each ``console`` block is a session of its own, in a fresh folder that has the files which the README names (a fence
-like ``yaml mine.yaml``). Lines that begin with ``$ `` are commands, those between them are the whole output, stderr
-included. A command fails only where the next one is ``echo $?``. A line of a ``python`` block that prints says in a
-comment what.
+like ``yaml mine.yaml``); one that is marked ``world`` finds the built-in catalogue's hosts on loopback. Lines that
+begin with ``$ `` are commands, those between them are the whole output, stderr included. A command fails only where
+the next one is ``echo $?``. A line of a ``python`` block that prints says in a comment what.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import pytest
 from conftest import PROJECT, absent, leftovers, need
+from servers.names import need_names
+from servers.world import World, world
 
 import crane_mirrors
 from crane_mirrors import errors
@@ -93,7 +96,7 @@ class Machine:
         call = f"PYTHONPATH={shlex.quote(str(package))} exec {shlex.quote(sys.executable)} -m crane_mirrors"
         program.write_text(f'#!/bin/sh\n{call} "$@"\n', encoding="utf-8")
         program.chmod(0o755)
-        homes = {name: str(folder / "home") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
+        homes = {name: str(folder / "home") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")}
         path = os.pathsep.join([str(program.parent), os.environ.get("PATH", os.defpath)])
         self.environment = {**os.environ, **homes, "PATH": path, "LC_ALL": "C.UTF-8"}
         write_files(self.here, "yaml", "sh")
@@ -159,10 +162,34 @@ def test_console_block(block: Block, machine: Machine) -> None:
     assert_true(block, machine)
 
 
+def plain(text: str) -> str:
+    """Leave out of an output what is another each time: times, and the length of digests."""
+    text = re.sub(r"[0-9]+(\.[0-9]+)? ms\b", "N ms", text)
+    text = re.sub(r"(latency_seconds\{.*\}) [0-9.e-]+", r"\1 N", text)
+    return re.sub(r"sha256:([0-9a-f]{64}|…)", "sha256:…", text)
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """All hosts of the built-in catalogue, on loopback; some mirrors are stale, one is dead, …"""
+    need_names()
+    with world(tmp_path_factory.mktemp("world")) as hosts:
+        yield hosts
+
+
+@each(blocks("console", "world"))
+def test_console_block_that_asks_mirrors(block: Block, machine: Machine, hosts: World) -> None:
+    """What commands say of servers is what the README says of the same servers, times apart."""
+    script = "; ".join(f"{{ {step.command}; }}" for step in steps(block))
+    command = hosts.names.command(need("bash"), "-c", f"{script}; exit 0")
+    expected = "".join(step.output for step in steps(block))
+    assert plain(machine.run(*command, **hosts.names.environment, CI="true")) == plain(expected)
+
+
 def test_blocks_are_of_known_sorts() -> None:
-    """A block that no test looks at is a plain shell line or a file, and only three are marked."""
+    """A block that no test looks at is a plain shell line or a file, and only four are marked."""
     sorts = {(block.language, block.title) for block in blocks() if block.language != "yaml"}
-    marked = {("console", mark) for mark in ("", "install", "tests", "checkout")}
+    marked = {("console", mark) for mark in ("", "install", "tests", "checkout", "world")}
     files = {("python", "src/crane_mirrors/hosts/gitlab.py"), ("sh", "install.sh")}
     assert sorts == marked | files | {(name, "") for name in ("python", "sh", "bash", "zsh", "fish")}
     assert TEXT.count("```") == 2 * len(blocks())
@@ -259,12 +286,13 @@ def test_options_are_described(name: str) -> None:
 def test_command_has_an_example(name: str) -> None:
     """Each command has a section and an example that runs."""
     assert f"\n### `{name}`\n" in TEXT
-    assert any(f"crane-mirrors {name}" in step.command for block in blocks("console", "") for step in steps(block))
+    examples = blocks("console", "") + blocks("console", "world")
+    assert any(f"crane-mirrors {name}" in step.command for block in examples for step in steps(block))
 
 
 def test_json_fields(machine: Machine) -> None:
     """The tables of the JSON format have the fields that are there, in their order, and their types."""
-    envelope, route, entry, address, problem, error = table("field", "type", "what it is")
+    envelope, route, entry, _, _, address, problem, error = table("field", "type", "what it is")
 
     def parsed(*arguments: str, streams: str = "2>/dev/null") -> Any:
         script = f"crane-mirrors {shlex.join(arguments)} --output json {streams} || :"
@@ -285,9 +313,23 @@ def test_json_fields(machine: Machine) -> None:
             assert name.strip("`") == "url" or type(value[name.strip("`")]).__name__ in TYPES[kind]
 
 
+def test_json_fields_of_live_commands(machine: Machine, hosts: World) -> None:
+    """The tables of the rows of probe and check have the fields that are there, in their order, and their types."""
+    _, _, _, measured, judged, _, _, _ = table("field", "type", "what it is")
+    for rows, words in ((measured, "probe crane"), (judged, "check crane-agent api")):
+        script = f"crane-mirrors {words} --output json || :"
+        command = hosts.names.command(need("bash"), "-c", script)
+        found = json.loads(machine.run(*command, **hosts.names.environment))["rows"]
+        assert len(found) > 1
+        for row in found:
+            assert list(row) == names(rows)
+            for name, kind, _ in rows:
+                assert type(row[name.strip("`")]).__name__ in TYPES[kind]
+
+
 TYPES = {
     "number": ["int"],
-    "number or null": ["int", "NoneType"],
+    "number or null": ["int", "float", "NoneType"],
     "string": ["str"],
     "string or null": ["str", "NoneType"],
     "true or false": ["bool"],

@@ -37,9 +37,7 @@ class Difference:
     def settled(self, known: set[str]) -> Difference:
         """Put each suspect where it belongs, given the objects that the origin has."""
         behind = [text for item, text in self.suspects.items() if item in known]
-        foreign = [
-            f"{text}, which the origin does not have" for item, text in self.suspects.items() if item not in known
-        ]
+        foreign = [f"{text}; the origin has no {item}" for item, text in self.suspects.items() if item not in known]
         return Difference((*self.behind, *behind), (*self.foreign, *foreign), {}, self.since, self.notes)
 
 
