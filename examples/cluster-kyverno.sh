@@ -1,0 +1,15 @@
+#!/bin/sh
+# Lets every new pod of a cluster use mirrors: a Kyverno policy renames the images when the pod is created.
+#
+#     examples/cluster-kyverno.sh FOLDER            write the policy into FOLDER, and apply it
+#     examples/cluster-kyverno.sh --remove FOLDER   delete it from the cluster, and the file
+#
+# It needs kubectl with rights to change ClusterPolicies, and Kyverno in the cluster.
+set -eu
+if [ "$1" = --remove ]; then
+    kubectl delete --ignore-not-found --filename "$2/crane-mirrors.yaml"
+    crane-mirrors config kyverno --remove --output-dir "$2"
+else
+    crane-mirrors config kyverno --output-dir "$1"
+    kubectl apply --server-side --filename "$1/crane-mirrors.yaml"
+fi
