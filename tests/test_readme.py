@@ -292,7 +292,7 @@ def test_command_has_an_example(name: str) -> None:
 
 def test_json_fields(machine: Machine) -> None:
     """The tables of the JSON format have the fields that are there, in their order, and their types."""
-    envelope, route, entry, _, _, address, problem, error = table("field", "type", "what it is")
+    envelope, route, entry, *_, address, problem, error = table("field", "type", "what it is")
 
     def parsed(*arguments: str, streams: str = "2>/dev/null") -> Any:
         script = f"crane-mirrors {shlex.join(arguments)} --output json {streams} || :"
@@ -315,12 +315,22 @@ def test_json_fields(machine: Machine) -> None:
 
 def test_json_fields_of_live_commands(machine: Machine, hosts: World) -> None:
     """The tables of the rows of probe and check have the fields that are there, in their order, and their types."""
-    _, _, _, measured, judged, _, _, _ = table("field", "type", "what it is")
-    for rows, words in ((measured, "probe crane"), (judged, "check crane-agent api")):
-        script = f"crane-mirrors {words} --output json || :"
+    _, _, _, measured, judged, fetched, pulled, written, *_ = table("field", "type", "what it is")
+    podman = Path(machine.environment["PATH"].partition(os.pathsep)[0], "podman")
+    podman.write_text("#!/bin/sh\n", encoding="utf-8")
+    podman.chmod(0o755)
+    for rows, words in (
+        (measured, "probe crane"),
+        (judged, "check crane-agent api"),
+        (fetched, "fetch crane main integration/grafana/override_values.yaml --output-file f"),
+        (fetched, "fetch crane main nothing --output-file f --mirror gitee"),
+        (pulled, "pull craned dashboard --client podman"),
+        (written, "config git --output-dir d"),
+    ):
+        script = f"crane-mirrors {words} --output json 2>/dev/null || :"
         command = hosts.names.command(need("bash"), "-c", script)
         found = json.loads(machine.run(*command, **hosts.names.environment))["rows"]
-        assert len(found) > 1
+        assert found
         for row in found:
             assert list(row) == names(rows)
             for name, kind, _ in rows:
