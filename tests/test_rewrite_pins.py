@@ -178,3 +178,14 @@ def test_pinning_does_what_renaming_does_but_for_tags(text: str) -> None:
     rewritten(known, pins)
     assert known.count(b"mirror.example/") >= len(pins.wanted)
     assert known.count(b"\n") == plain.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example/gocrane/craned:main", "$HOME/gocrane/craned:main", "x*gocrane/craned:main"]
+)
+def test_what_is_no_image_is_not_looked_up(text: str) -> None:
+    """What only looks like an image must not stop a run because nobody has it."""
+    rules = Rules(CATALOGUE, dict.fromkeys(("image", "helm", "git", "raw"), Choice()))
+    pins, data = Pins(rules.entry_of), [text.encode()]
+    rewrite_stream(lambda _: data.pop() if data else b"", bytearray().extend, rules.index(pins))
+    assert pins.unknown == []

@@ -17,7 +17,7 @@ from crane_mirrors.rewrite.grammar import LOOK_AHEAD, LOOK_BEHIND
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from crane_mirrors.rewrite.index import Index, Replace
+    from crane_mirrors.rewrite.index import Index
 
 CHUNK = 1 << 18
 """How many bytes `rewrite_stream` asks for at a time."""
@@ -57,7 +57,7 @@ def spans(text: bytes, index: Index, start: int = 0, stop: int | None = None) ->
 def _image_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -> list[Span]:
     """Find the image names without a scheme, the last one first."""
     found: list[Span] = []
-    length, wanted = len(text), index.reversed_images
+    length, wanted, replace = len(text), index.reversed_images, index.replace_image
     match_name = grammar.image_name().match
     for match in grammar.first_segment().finditer(lower[::-1]):
         first = match[1]
@@ -68,8 +68,8 @@ def _image_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int)
             continue
         name, tag, star = image.groups()
         end = at + len(name)
-        new = _image(text, at, end, index, index.replace_image)
-        if new is None:
+        replacement = replace(name)
+        if replacement is None and index.pin is None:
             continue
         plain = at > 0 and text[at - 1] in grammar.PLAIN_BEFORE and star is None
         if not plain and not _stands_alone(text, at, tag, star):
@@ -78,19 +78,17 @@ def _image_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int)
             marked = context.mark(text, at, end)
             if marked is Mark.REPOSITORY or (marked is Mark.NONE and _is_ambiguous(text, at, name, index)):
                 continue
-        found.append((at, *new))
+        if pinned := _pinned(text, at, end, index):
+            found.append(pinned)
+        elif replacement is not None:
+            found.append((at, end, replacement))
     return found
 
 
-def _image(
-    text: bytes, at: int, end: int, index: Index, replace: Replace, registry: bytes = b""
-) -> tuple[int, bytes] | None:
-    """Say what replaces the image whose name is `text[at:end]`, and up to where: a pinned one's tag is replaced too."""
-    name = text[at:end]
-    if index.pin and (pinned := index.pin(registry + name, text[end : end + LOOK_BEHIND])):
-        return end + pinned[0], pinned[1]
-    new = replace(name)
-    return None if new is None else (end, new)
+def _pinned(text: bytes, at: int, end: int, index: Index, registry: bytes = b"") -> Span | None:
+    """Say what replaces the image whose name is `text[at:end]` together with its tag, if it is to be pinned."""
+    answer = index.pin and index.pin(registry + text[at:end], text[end : end + LOOK_BEHIND])
+    return (at, end + answer[0], answer[1]) if answer else None
 
 
 def _stands_alone(text: bytes, at: int, tag: bytes | None, star: bytes | None) -> bool:
@@ -111,7 +109,13 @@ def _bare_spans(text: bytes, index: Index, start: int, stop: int) -> list[Span]:
     """Find the image names without a registry, in order."""
     assert index.replace_bare
     replace, places = index.replace_bare, bare_images(text, start, stop)
-    return [(at, *new) for at, end in places if (new := _image(text, at, end, index, replace, b"docker.io/"))]
+    found: list[Span] = []
+    for at, end in places:
+        if pinned := _pinned(text, at, end, index, b"docker.io/"):
+            found.append(pinned)
+        elif (new := replace(text[at:end])) is not None:
+            found.append((at, end, new))
+    return found
 
 
 def _url_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -> list[Span]:
@@ -141,8 +145,11 @@ def _container_span(text: bytes, at: int, index: Index) -> list[Span]:
     """Return what to replace, if anything, of the image reference that starts with `docker://` at `at`."""
     start = at + len(b"docker://")
     match = grammar.image_name().match(text, start)
-    new = match and _image(text, start, match.end(1), index, index.replace_image)
-    return [] if new is None or grammar.inside_url(text, at) else [(start, *new)]
+    if match is None or grammar.inside_url(text, at):
+        return []
+    new = index.replace_image(match[1])
+    found = _pinned(text, start, match.end(1), index) or (new and (start, match.end(1), new))
+    return [found] if found else []
 
 
 def _scp_spans(text: bytes, lower: bytes, index: Index, start: int, stop: int) -> list[Span]:
