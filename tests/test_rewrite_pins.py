@@ -181,7 +181,7 @@ def test_pinning_does_what_renaming_does_but_for_tags(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["https://a.example/gocrane/craned:main", "$HOME/gocrane/craned:main", "x*gocrane/craned:main"]
+    "text", ["https://a.example/gocrane/craned:main", "$HOME/gocrane/craned:main", "${gocrane/craned:main}"]
 )
 def test_what_is_no_image_is_not_looked_up(text: str) -> None:
     """What only looks like an image must not stop a run because nobody has it."""
