@@ -72,6 +72,8 @@ class Target:
     """Which entries it is about."""
     folder: ClassVar[str] = ""
     """Where the client looks for the files, for the person who installs them."""
+    paths: ClassVar[tuple[str, ...]] = ("*",)
+    """The shapes of its files' paths, by which those of an earlier run are found: ``*`` is one name."""
     options: ClassVar[frozenset[str]] = frozenset()
     """Which fields of Options it knows."""
 
