@@ -295,3 +295,18 @@ def test_renovate_cannot_change_a_charts_sort() -> None:
     configuration = configured("renovate", text)
     assert [(left.name, left.mirror) for left in configuration.left_out] == [("x", "m"), ("all", "m")]
     assert Renovate(configuration).charts("https://o.example/x") == "https://n.example/x"
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ((), ["coding", "ghcr"]),
+        (("origin", "ghcr"), None),
+        (("ghcr", "origin", "coding"), ["ghcr"]),
+        (("ghcr",), ["ghcr"]),
+    ],
+)
+def test_only_what_is_preferred_to_the_origin_is_configured(words: tuple[str, ...], names: list[str] | None) -> None:
+    """Who puts the origin before a mirror wants no configuration that asks the mirror first."""
+    found = {row.entry.name: [place.name for place in row.mirrors] for row in copies(load(), ("image",), Choice(words))}
+    assert found.get("craned") == names

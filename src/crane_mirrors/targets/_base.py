@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from crane_mirrors.resolve.routes import rank
@@ -90,8 +91,8 @@ class Target:
 def copies(catalogue: Catalogue, kinds: Sequence[Kind], choice: Choice) -> Iterator[Copies]:
     """Give the entries of some kinds that a client should get from a mirror.
 
-    Those are the mirrors that a person chose, otherwise those that the region puts before the origin. An entry that
-    has none of them is passed over. Raises UnknownName for a mirror that no entry has.
+    Those are the mirrors that a person chose, otherwise all in the region's order, up to the origin in both cases. An
+    entry that has none of them is passed over. Raises UnknownName for a mirror that no entry has.
     """
     from crane_mirrors.errors import NoRoute
 
@@ -102,7 +103,6 @@ def copies(catalogue: Catalogue, kinds: Sequence[Kind], choice: Choice) -> Itera
             places, chosen = rank(catalogue, entry, choice)
         except NoRoute:
             continue
-        before = places[:chosen] if chosen else places[: places.index(entry.origin)]
-        mirrors = tuple(place for place in before if not place.is_origin)
+        mirrors = tuple(takewhile(lambda place: not place.is_origin, places[:chosen] if chosen else places))
         if mirrors:
             yield Copies(entry, mirrors)
