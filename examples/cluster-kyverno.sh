@@ -7,9 +7,9 @@
 # It needs kubectl with rights to change ClusterPolicies, and Kyverno in the cluster.
 set -eu
 if [ "$1" = --remove ]; then
-    kubectl delete --ignore-not-found --filename "$2/crane-mirrors.yaml"
+    kubectl delete --ignore-not-found --filename "$2/crane-mirrors-kyverno.yaml"
     crane-mirrors config kyverno --remove --output-dir "$2"
 else
     crane-mirrors config kyverno --output-dir "$1"
-    kubectl apply --server-side --filename "$1/crane-mirrors.yaml"
+    kubectl apply --server-side --filename "$1/crane-mirrors-kyverno.yaml"
 fi

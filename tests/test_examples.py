@@ -155,10 +155,10 @@ def test_cluster_kyverno(machine: Machine) -> None:
     folder = machine.folder / "policy"
     folder.mkdir()
     machine.run(EXAMPLES / "cluster-kyverno.sh", folder)
-    assert "kind: ClusterPolicy" in (folder / "crane-mirrors.yaml").read_text(encoding="utf-8")
+    assert "kind: ClusterPolicy" in (folder / "crane-mirrors-kyverno.yaml").read_text(encoding="utf-8")
     machine.run(EXAMPLES / "cluster-kyverno.sh", "--remove", folder)
     assert list(folder.iterdir()) == []
-    file = folder / "crane-mirrors.yaml"
+    file = folder / "crane-mirrors-kyverno.yaml"
     assert log.read_text(encoding="utf-8").splitlines() == [
         f"apply --server-side --filename {file}",
         f"delete --ignore-not-found --filename {file}",
