@@ -69,6 +69,7 @@ class Names:
     addresses: Mapping[str, str]
     requests: list[tuple[str, Request]] = field(default_factory=list)
     extra_hosts: list[str] = field(default_factory=list)
+    backends: dict[str, Backend] = field(default_factory=dict)  # what stands behind each name now
     _hidden: set[str] = field(default_factory=set)
     _stacks: dict[str, ExitStack] = field(default_factory=dict)
 
@@ -96,6 +97,7 @@ class Names:
 
     def change(self, name: str, backend: Backend) -> None:
         """Put another server behind a name, or take it away."""
+        self.backends[name] = backend
         self._stacks.pop(name, ExitStack()).close()
         self._hidden.discard(name)
         stack = ExitStack()

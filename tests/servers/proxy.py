@@ -9,7 +9,7 @@ with proxy(tmp_path, password=True) as server:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,8 @@ class Proxy:
 
 
 @contextmanager
-def proxy(folder: Path, *, password: bool = False) -> Iterator[Proxy]:
-    """Run a proxy that connects to any port on loopback."""
+def proxy(folder: Path, *, password: bool = False, wrap: Sequence[str] = ()) -> Iterator[Proxy]:
+    """Run a proxy that connects to any port on loopback; wrapped by `Names.command()` it finds those names there."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     server = Proxy(f"127.0.0.1:{port}", folder / "tinyproxy.log", password)
@@ -54,5 +54,5 @@ def proxy(folder: Path, *, password: bool = False) -> Iterator[Proxy]:
     config = folder / "tinyproxy.conf"
     config.write_text("\n".join([*lines, ""]), encoding="utf-8")
     server.log.touch()
-    with running([need("tinyproxy"), "-d", "-c", str(config)], folder=folder, port=port):
+    with running([*wrap, need("tinyproxy"), "-d", "-c", str(config)], folder=folder, port=port):
         yield server

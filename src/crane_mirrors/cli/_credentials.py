@@ -6,10 +6,13 @@ https://docs.docker.com/reference/cli/docker/login/#credential-helper-protocol
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
+import select
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 from crane_mirrors.cli._messages import note
@@ -31,7 +34,8 @@ def logins(hosts: Iterable[str]) -> Callable[[str], Login | None]:
     """Look up the accounts at some registries, before any is asked. Raises FileFailed for a broken configuration."""
     hosts = list(dict.fromkeys(hosts))
     config = _config() if hosts else {}
-    found = {host: _login(config, host) for host in hosts}
+    silent: set[str] = set()
+    found = {host: _login(config, host, silent) for host in hosts}
     return found.get
 
 
@@ -51,14 +55,14 @@ def _config() -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _login(config: dict[str, Any], host: str) -> Login | None:
+def _login(config: dict[str, Any], host: str, silent: set[str]) -> Login | None:
     keys = (_HUB_KEY, "docker.io", "index.docker.io") if host == "docker.io" else (host, f"https://{host}")
     helpers = config.get("credHelpers")
     for key in keys:
         name = helpers.get(key) if isinstance(helpers, dict) else None
-        if name and (login := _asked(name, key)):
+        if name and (login := _asked(name, key, silent)):
             return login
-    if (store := config.get("credsStore")) and (login := _asked(store, keys[0])):
+    if (store := config.get("credsStore")) and (login := _asked(store, keys[0], silent)):
         return login
     auths = config.get("auths")
     for key in keys:
@@ -79,22 +83,49 @@ def _written(row: dict[str, Any]) -> Login | None:
     return Login(user, password.rstrip("\0")) if colon and user else None
 
 
-def _asked(name: object, key: str) -> Login | None:
-    """Ask a credential helper; the name of a program comes from the person's own configuration."""
+def _asked(name: object, key: str, silent: set[str]) -> Login | None:
+    """Ask a credential helper, unless it was silent before; its name comes from the person's own configuration."""
     from crane_mirrors.live.tokens import Login
 
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name in silent:
         return None
     program = f"docker-credential-{name}"
     try:
-        done = subprocess.run(
-            [program, "get"], input=key.encode(), capture_output=True, timeout=_HELPER_SECONDS, check=False
-        )
-        answer = json.loads(done.stdout[:_LARGEST]) if done.returncode == 0 else {}
-    except (OSError, ValueError, RecursionError, subprocess.TimeoutExpired):
+        answer = json.loads(_output(program, key) or b"{}")
+    except subprocess.TimeoutExpired:
+        silent.add(name)
+        note(f"{program} gives no login for {key}: it does not end")
+        return None
+    except (OSError, ValueError, RecursionError):
         note(f"{program} gives no login for {key}")
         return None
     user, secret = (answer.get("Username"), answer.get("Secret")) if isinstance(answer, dict) else (None, None)
     if not isinstance(user, str) or not isinstance(secret, str) or not secret:
         return None
     return Login("" if user == "<token>" else user, secret)
+
+
+def _output(program: str, key: str) -> bytes:
+    """Give what a helper prints, nothing where it fails. Raises OSError, TimeoutExpired, ValueError for a flood."""
+    deadline = time.monotonic() + _HELPER_SECONDS
+    process = subprocess.Popen(
+        [program, "get"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    answer = b""
+    with process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(key.encode())
+                process.stdin.close()
+            # Not read at one go: whatever a helper leaves running may hold its output open for ever.
+            while select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                if not (chunk := os.read(process.stdout.fileno(), 2**16)):
+                    return answer if process.wait(max(0.0, deadline - time.monotonic())) == 0 else b""
+                answer += chunk
+                if len(answer) > _LARGEST:
+                    raise ValueError("too much")
+            raise subprocess.TimeoutExpired(program, _HELPER_SECONDS)
+        finally:
+            process.kill()

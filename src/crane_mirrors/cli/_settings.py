@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.resolve.routes import Choice
 
-__all__ = ["FIELDS", "RACE_OPTIONS", "CatalogueName", "Settings", "catalogue_options", "options", "shared_options"]
+__all__ = [
+    "FIELDS",
+    "RACE_OPTIONS",
+    "CatalogueName",
+    "Seconds",
+    "Settings",
+    "catalogue_options",
+    "options",
+    "shared_options",
+]
 
 FIELDS = ("command", "reference", "url", "page")
 
@@ -60,6 +69,15 @@ if TYPE_CHECKING:
     _Text = click.ParamType[str]
 else:
     _Text = click.ParamType
+
+
+class Seconds(click.FloatRange):
+    """A time in seconds that ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse what is no number, or out of range; "nan" is in every range."""
+        seconds: float = super().convert(value, param, ctx)
+        return seconds if seconds == seconds else self.fail("nan is no time", param, ctx)
 
 
 class CatalogueName(_Text):
@@ -134,7 +152,7 @@ _OPTIONS = {
     ),
     "timeout": click.option(
         "--timeout",
-        type=click.FloatRange(0.05, 3600),
+        type=Seconds(0.05, 3600),
         default=5.0,
         show_default=True,
         metavar="SECONDS",

@@ -22,6 +22,8 @@ State = dict[str, dict[str, list[Any]]]
 _TABLES = ("behind", "fastest")
 _LARGEST = 16 * 2**20
 _MOST = 20_000
+_LATEST = 2**40
+"""A POSIX time that is larger, or not even finite, was written by nobody in good faith."""
 
 
 def read_state() -> State:
@@ -67,7 +69,7 @@ def _checked(table: Any) -> dict[str, list[Any]]:
         if isinstance(row, list)
         and len(row) >= 2
         and isinstance(row[0], str)
-        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in row[1:])
+        and all(isinstance(number, int | float) and 0 <= number < _LATEST for number in row[1:])
     }
 
 

@@ -56,9 +56,9 @@ def subjects(catalogue: Catalogue, settings: Settings, wanted: Wanted) -> list[S
         return [_file(catalogue, settings, *wanted.raw)]
     kinds = wanted.kinds or KINDS
     if wanted.names:
-        return [
-            subject for name in dict.fromkeys(wanted.names) for subject in _named(catalogue, settings, name, wanted)
-        ]
+        named = [subject for name in wanted.names for subject in _named(catalogue, settings, name, wanted)]
+        # A name and an alias of it are one thing, which is asked about once.
+        return list({(subject.answer.kind, subject.answer.best.target): subject for subject in named}.values())
     found = []
     for entry in catalogue.entries():
         if entry.kind in kinds and not entry.is_prefix:
@@ -82,11 +82,13 @@ def _named(catalogue: Catalogue, settings: Settings, text: str, wanted: Wanted) 
     found = False
     for kind in wanted.kinds or KINDS:
         try:
-            entry, tag = _entry(catalogue, kind, text)
+            entry, tag, digest = _entry(catalogue, kind, text)
         except (NotFound, InvalidInput):
             continue
         if entry is None or entry.is_prefix:
             continue
+        if digest:
+            raise InvalidInput(f"{shown(text)} has a digest, and what has a digest is never stale: give a tag")
         if tag and wanted.tag and tag != wanted.tag:
             raise InvalidInput(f"two tags: {shown(tag)} in the name, {shown(wanted.tag)} by --tag; give one of them")
         found = True
@@ -97,15 +99,12 @@ def _named(catalogue: Catalogue, settings: Settings, text: str, wanted: Wanted) 
         raise UnknownName(f"no {what} {shown(text)} in the catalogue: {nearest(text, known)}")
 
 
-def _entry(catalogue: Catalogue, kind: Kind, text: str) -> tuple[Entry | None, str | None]:
+def _entry(catalogue: Catalogue, kind: Kind, text: str) -> tuple[Entry | None, str | None, str | None]:
     if kind != "image":
-        return catalogue.get(kind, text), None
+        return catalogue.get(kind, text), None, None
     from crane_mirrors.resolve.image import find_image
 
-    entry, tag, digest = find_image(catalogue, text)
-    if digest:
-        raise InvalidInput(f"{shown(text)} has a digest, and what has a digest is never stale: give a tag")
-    return entry, tag
+    return find_image(catalogue, text)
 
 
 def _answer(catalogue: Catalogue, settings: Settings, entry: Entry, tag: str | None) -> Answer:

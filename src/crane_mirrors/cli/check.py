@@ -14,8 +14,9 @@ from crane_mirrors.cli._messages import complain
 from crane_mirrors.cli._settings import CatalogueName, options
 from crane_mirrors.cli._state import change_state, read_state
 from crane_mirrors.cli._subjects import KINDS, Subject, Wanted, subjects
-from crane_mirrors.errors import InvalidInput, NetworkFailed
+from crane_mirrors.errors import InvalidInput, NetworkFailed, NoRoute
 from crane_mirrors.model import nearest, printable, shown
+from crane_mirrors.reference import Reference
 from crane_mirrors.render import Result, format_names
 
 if TYPE_CHECKING:
@@ -71,8 +72,11 @@ def command(
 
     def make() -> Result:
         bad = _verdicts(fail_on)
+        if raw and (ref or platform):
+            raise InvalidInput("--raw names one file at one ref: leave out --ref and --platform")
         found = subjects(settings.layers.load(), settings, Wanted(names, kinds, tag, raw))
-        rows = _judged(found, _compared(settings, found, platform, ref or (raw and raw[1]), auth))
+        compared = _compared(settings, found, platform, ref or (raw and raw[1]), auth)
+        rows = _judged(found, compared, {"image": platform, "git": ref, "raw": raw and " ".join(raw[1:])})
         return _result(rows, bad)
 
     return emit(settings.format, "check", make)
@@ -105,11 +109,14 @@ def _compared(
         )
         for subject in found
     ]
+    if not any(comparison.mirrors for comparison in asked):
+        names = ", ".join(shown(subject.answer.name) for subject in found[:3])
+        raise NoRoute(f"there is no mirror of {names} to compare with the origin")
     with progress("checking", sum(len(comparison.mirrors) for comparison in asked)) as done:
         return compare_all(asked, settings.timeout, done)
 
 
-def _judged(found: list[Subject], compared: list[list[Compared]]) -> list[dict[str, Any]]:
+def _judged(found: list[Subject], compared: list[list[Compared]], parts: dict[str, str | None]) -> list[dict[str, Any]]:
     from crane_mirrors.intervals import Interval
     from crane_mirrors.live.verdicts import judge_compared
 
@@ -121,13 +128,13 @@ def _judged(found: list[Subject], compared: list[list[Compared]]) -> list[dict[s
         synced = subject.entry.synced
         promised = Interval.parse(synced).seconds if synced else None
         for one in mirrors:
-            key = _key(subject, one)
+            key = _key(subject, one, parts.get(subject.answer.kind))
             kept = remembered.get(key)
             seen = kept[1] if kept and kept[0] == one.state else now
             judged = judge_compared(one, promised, seen, now)
             if one.difference is not None:
                 behind[key] = [one.state, min(seen, now)] if one.difference else None
-            rows.append(_row(subject, one, judged, synced))
+            rows.append(_row(subject, one, judged, parts.get(subject.answer.kind)))
     if any(row or key in remembered for key, row in behind.items()):
         change_state(lambda state: _remember(state, behind))
     return rows
@@ -140,24 +147,28 @@ def _remember(state: State, behind: dict[str, list[Any] | None]) -> None:
             state["behind"][key] = row
 
 
-def _key(subject: Subject, compared: Compared) -> str:
+def _key(subject: Subject, compared: Compared, part: str | None) -> str:
+    """Name what was compared; a part of it, one platform or ref, says nothing about the rest."""
     targets = {route.place.name: route.target for route in subject.answer.routes}
-    return f"{subject.answer.kind} {targets.get(compared.place.name)} {subject.entry.origin.location}"
+    key = f"{subject.answer.kind} {targets.get(compared.place.name)} {subject.entry.origin.location}"
+    return f"{key} {part}" if part else key
 
 
-def _row(subject: Subject, compared: Compared, judged: Judged, synced: str | None) -> dict[str, Any]:
+def _row(subject: Subject, compared: Compared, judged: Judged, part: str | None) -> dict[str, Any]:
+    tag = Reference.parse(subject.answer.best.target).tag if subject.answer.kind == "image" else None
     return {
         "kind": subject.answer.kind,
         "name": subject.answer.name,
+        "what": " ".join(filter(None, (tag, part))) or None,
         "mirror": compared.place.name,
         "host": compared.place.host,
         "verdict": judged.verdict,
         "cause": judged.cause,
         "details": list(judged.details),
-        "promised": synced,
-        "lag_seconds": judged.lag,
+        "promised": subject.entry.synced,
+        "lag_seconds": None if judged.lag is None else round(judged.lag, 3),
         "since": judged.since and time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(judged.since)),
-        "latency_ms": compared.took,
+        "latency_ms": None if compared.took is None else round(compared.took, 3),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crane_mirrors.cli._answer import emit
+from crane_mirrors.cli._credentials import logins
 from crane_mirrors.cli._live import milliseconds, progress
 from crane_mirrors.cli._messages import complain
 from crane_mirrors.cli._settings import CatalogueName, options
@@ -16,10 +17,13 @@ from crane_mirrors.model import printable
 from crane_mirrors.render import Result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crane_mirrors.catalogue.entry import Place
     from crane_mirrors.cli._settings import Settings
     from crane_mirrors.live.probe import Measured
     from crane_mirrors.live.question import Question
+    from crane_mirrors.live.tokens import Login
     from crane_mirrors.model import Kind
 
 __all__ = ["command"]
@@ -39,6 +43,7 @@ _HEADER = ("KIND", "NAME", "MIRROR", "MEDIAN", "MIN", "SPREAD", "CONNECT", "CAUS
 @click.option(
     "--samples", type=click.IntRange(1, 100), default=3, show_default=True, help="Warm requests for each mirror."
 )
+@click.option("--auth", is_flag=True, help="Use the logins of Docker's configuration.")
 @options("mirror", "region", "catalogue", "no_project", "output", "timeout")
 def command(
     settings: Settings,
@@ -46,6 +51,7 @@ def command(
     kinds: tuple[Kind, ...],
     raw: tuple[str, str, str] | None,
     samples: int,
+    auth: bool,
 ) -> int:
     """Measure how long each mirror takes to answer, the fastest first.
 
@@ -54,19 +60,22 @@ def command(
 
     def make() -> Result:
         found = subjects(settings.layers.load(), settings, Wanted(names, kinds, None, raw))
-        return _result(_measured(settings, found, samples))
+        return _result(_measured(settings, found, samples, auth=auth))
 
     return emit(settings.format, "probe", make)
 
 
-def _measured(settings: Settings, found: list[Subject], samples: int) -> list[tuple[Subject, Place, Measured]]:
+def _measured(
+    settings: Settings, found: list[Subject], samples: int, *, auth: bool
+) -> list[tuple[Subject, Place, Measured]]:
     from crane_mirrors.live.runs import probe_all
 
+    login = logins([place.host for subject in found for place in subject.chosen(settings)] if auth else [])
     asked: dict[tuple[str, ...], tuple[Question, Place]] = {}
     wanted: list[tuple[Subject, Place, tuple[str, ...]]] = []
     for subject in found:
         for place in subject.chosen(settings):
-            key, question = _question(subject, place)
+            key, question = _question(subject, place, login)
             asked.setdefault(key, (question, place))
             wanted.append((subject, place, key))
     with progress("probing", len(asked)) as done:
@@ -74,7 +83,7 @@ def _measured(settings: Settings, found: list[Subject], samples: int) -> list[tu
     return [(subject, place, results[key]) for subject, place, key in wanted]
 
 
-def _question(subject: Subject, place: Place) -> tuple[tuple[str, ...], Question]:
+def _question(subject: Subject, place: Place, login: Callable[[str], Login | None]) -> tuple[tuple[str, ...], Question]:
     """Give what is asked, and a key: with no image named, a registry is asked once for all its images."""
     from crane_mirrors.live.image import ImageQuestion
     from crane_mirrors.live.questions import question_of
@@ -82,7 +91,7 @@ def _question(subject: Subject, place: Place) -> tuple[tuple[str, ...], Question
     if subject.answer.kind == "image" and not subject.named:
         return ("registry", place.host), ImageQuestion(None)
     target = next(route.target for route in subject.answer.routes if route.place is place)
-    return (subject.answer.kind, target), question_of(subject.answer)
+    return (subject.answer.kind, target), question_of(subject.answer, login=login)
 
 
 def _result(found: list[tuple[Subject, Place, Measured]]) -> Result:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 from urllib.parse import urljoin, urlsplit
 
 from crane_mirrors.live.causes import Failed
 
 __all__ = ["check_realm", "next_url", "same_server"]
+
+_HOST = re.compile(r"[\w.:%-]+")
 
 
 def next_url(url: str, location: str) -> str:
@@ -19,10 +23,10 @@ def next_url(url: str, location: str) -> str:
     try:
         target = urljoin(url, location)
         old, new = urlsplit(url), urlsplit(target)
-        host, _ = new.hostname, new.port
+        host, _ = new.hostname or "", new.port
     except ValueError:
         raise Failed("redirect to an invalid address") from None
-    if new.scheme not in ("http", "https") or not host or len(target) > 8192:
+    if new.scheme not in ("http", "https") or not _HOST.fullmatch(host) or len(target) > 8192:
         raise Failed("redirect to an invalid address")
     if old.scheme == "https" and new.scheme == "http":
         raise Failed("redirect to http")
@@ -41,7 +45,9 @@ def check_realm(realm: str, registry: str) -> None:
         host, _ = target.hostname or "", target.port
     except ValueError:
         raise Failed("challenge: invalid realm") from None
-    if target.scheme not in ("http", "https") or not host or target.username is not None or len(realm) > 2048:
+    if target.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        raise Failed("challenge: invalid realm")
+    if target.username is not None or len(realm) > 2048:
         raise Failed("challenge: invalid realm")
     if target.scheme == "http" and own.scheme != "http":
         raise Failed("challenge: realm on http")
@@ -69,7 +75,13 @@ def is_private(host: str) -> bool:
     >>> is_private("127.0.0.1"), is_private("[fd00::1]"), is_private("ghcr.io"), is_private("169.254.169.254")
     (True, True, False, True)
     """
+    host = host.strip("[]").rstrip(".").lower()
     try:
-        return not ipaddress.ip_address(host.strip("[]")).is_global
+        return not ipaddress.ip_address(host).is_global
     except ValueError:
+        pass
+    try:
+        # The old forms that the system's resolver takes, too: 127.1, 0x7f000001, 2130706433.
+        return not ipaddress.ip_address(socket.inet_aton(host)).is_global
+    except (OSError, ValueError):
         return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))

@@ -12,7 +12,7 @@ from crane_mirrors.errors import NetworkFailed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Failed", "NotThere", "cause_of", "check_status", "status_cause"]
+__all__ = ["Failed", "NotAsked", "NotThere", "cause_of", "check_status", "status_cause"]
 
 # OpenSSL's verification errors: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 _VERIFY = {
@@ -46,6 +46,10 @@ class Failed(NetworkFailed):
 
 class NotThere(Failed):
     """The server works, and does not have what was asked for."""
+
+
+class NotAsked(Failed):
+    """Nothing is wrong with the server, as far as is known: this is not a question that can be put to it."""
 
 
 def check_status(status: int, headers: Mapping[str, str]) -> None:

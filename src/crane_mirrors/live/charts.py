@@ -1,12 +1,14 @@
 """Helm's index.yaml: which versions a repository has, read piece by piece, since some indexes have 20 MB.
 
-https://helm.sh/docs/topics/chart_repository/#the-index-file. Only a few fields are kept, and no alias is followed.
+https://helm.sh/docs/topics/chart_repository/#the-index-file. Only a few fields are kept; there are no
+aliases, for Helm writes none.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,11 +17,20 @@ from crane_mirrors.live.causes import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    _Row = tuple[str, str, "Chart"]
+
 __all__ = ["Chart", "parse_index"]
 
-MAX_VERSIONS = 500_000
-_FIELDS = ("version", "digest", "created", "urls")
+MAX_VERSIONS = 150_000
+_MAX_COMMAS, _MAX_LISTS = 1_000_000, 400_000
+"""What JSON may hold in all: it is read as a whole, and three bytes of it can take sixty in memory."""
+
+_LONGEST = 256
+"""How long names, versions and digests are, at most: a long name is told once for each of its versions."""
+
+_LARGE = 2**22
 _OFTEN = 4096
+_DEEPEST = 100
 
 
 class Chart(NamedTuple):
@@ -36,14 +47,15 @@ def parse_index(body: bytes, late: Callable[[], bool] = lambda: False) -> dict[t
     >>> parse_index(b"apiVersion: v1\\nentries: {a: [{version: 1.10, digest: ab, urls: [a-1.10.tgz]}]}")
     {('a', '1.10'): Chart(digest='ab', created=None, host=None)}
     """
-    rows = _json_rows(body) if body.lstrip()[:1] == b"{" else _yaml_rows(body, late)
+    rows = _json_rows(body) if body[:4096].lstrip()[:1] == b"{" else _yaml_rows(body, late)
     charts: dict[tuple[str, str], Chart] = {}
-    for number, (name, fields) in enumerate(rows):
+    for number, (name, version, chart) in enumerate(rows):
         if number >= MAX_VERSIONS:
             raise Failed("index too large")
-        version = fields.get("version")
-        if isinstance(version, str) and version:
-            charts.setdefault((name, version), _chart(fields))
+        if max(len(name), len(version), len(chart.digest or "")) > _LONGEST:
+            raise Failed("not a helm index")
+        if version:
+            charts.setdefault((name, version), chart)
     return charts
 
 
@@ -75,29 +87,50 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _json_rows(body: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    def slim(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _json_rows(body: bytes) -> Iterator[_Row]:
+    if body.count(b",") > _MAX_COMMAS or body.count(b"[") > _MAX_LISTS:
+        raise Failed("index too large")
+    objects, versions = count(), count()
+
+    def slim(pairs: list[tuple[str, Any]]) -> Any:
         found = dict(pairs)
-        if "version" not in found:
+        if not isinstance(found.get("version"), str):
+            if next(objects) > _MAX_LISTS:
+                raise Failed("index too large")
             return found
+        if next(versions) >= MAX_VERSIONS:
+            raise Failed("index too large")
         urls = found.get("urls")
         found["urls"] = urls[0] if isinstance(urls, list) and urls else None
-        return {field: found.get(field) for field in _FIELDS}
+        return _Versioned((found["version"], _chart(found)))
 
     try:
-        index = json.loads(body, object_pairs_hook=slim)
+        index = json.loads(_text(body), object_pairs_hook=slim)
     except (ValueError, RecursionError):
         raise Failed("broken json") from None
     entries = index.get("entries") if isinstance(index, dict) else None
     if not isinstance(entries, dict):
         raise Failed("not a helm index")
     for name, versions in entries.items():
-        for fields in versions if isinstance(versions, list) else ():
-            if isinstance(fields, dict):
-                yield name, fields
+        for row in versions if isinstance(versions, list) else ():
+            if isinstance(row, _Versioned):
+                yield (name, *row)
 
 
-def _yaml_rows(body: bytes, late: Callable[[], bool]) -> Iterator[tuple[str, dict[str, Any]]]:
+class _Versioned(tuple[str, Chart]):
+    """An object of JSON that has a version, and what is kept of it."""
+
+    __slots__ = ()
+
+
+def _text(body: bytes) -> str:
+    """Decode; of a large text without the few characters that would make it take four bytes for each of all others."""
+    if len(body) <= _LARGE:
+        return body.decode()
+    return body.translate(None, b"\xf0\xf1\xf2\xf3\xf4").decode(errors="replace")
+
+
+def _yaml_rows(body: bytes, late: Callable[[], bool]) -> Iterator[_Row]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -108,12 +141,16 @@ def _yaml_rows(body: bytes, late: Callable[[], bool]) -> Iterator[tuple[str, dic
 
 
 def _events(source: Iterator[Any], late: Callable[[], bool]) -> Iterator[tuple[str, str]]:
-    """Name each event: ``[`` or ``{`` opens, ``]`` closes, ``=`` is a scalar or an alias, with a scalar's text."""
+    """Name each event: ``[`` or ``{`` opens, ``]`` closes, ``=`` is a scalar, with its text. Raises Failed."""
     import yaml
 
+    depth = 0
     for number, event in enumerate(source):
         if not number % _OFTEN and late():
             raise Failed("timeout")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise Failed("nested too deeply")
         if isinstance(event, yaml.ScalarEvent):
             yield "=", event.value
         elif isinstance(event, yaml.MappingStartEvent):
@@ -123,10 +160,10 @@ def _events(source: Iterator[Any], late: Callable[[], bool]) -> Iterator[tuple[s
         elif isinstance(event, yaml.CollectionEndEvent):
             yield "]", ""
         elif isinstance(event, yaml.AliasEvent):
-            yield "=", ""
+            raise Failed("an alias in the index")
 
 
-def _rows_of(events: Iterator[tuple[str, str]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows_of(events: Iterator[tuple[str, str]]) -> Iterator[_Row]:
     found = False
     for key, kind in _pairs(events, next(events, ("", ""))[0]):
         if key != "entries":
@@ -135,7 +172,8 @@ def _rows_of(events: Iterator[tuple[str, str]]) -> Iterator[tuple[str, dict[str,
         found = True
         for name, versions in _pairs(events, kind):
             for item in _items(events, versions):
-                yield name, _fields(events, item)
+                fields = _fields(events, item)
+                yield name, fields.get("version", ""), _chart(fields)
     if not found:
         raise Failed("not a helm index")
 

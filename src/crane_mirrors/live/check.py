@@ -67,7 +67,8 @@ async def ask_facts(network: Network, exchanger: Exchanger, question: Question, 
             start = loop.time()
             facts = await question.facts(exchanger, place, turn.deadline)
     except Failed as error:
-        facts = error
+        # The same without its traceback, for that would keep whatever was read until the end of the run.
+        facts = type(error)(error.cause)
     return Facts(facts, (loop.time() - start) * 1000, start + network.timeout)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -127,6 +129,7 @@ class Exchanger:
         """Open a pool; its connections close when the block ends. Raises Failed for a proxy that is no address."""
         import httpx
 
+        _spare_searches()
         try:
             client = httpx.AsyncClient(
                 timeout=None,
@@ -199,7 +202,23 @@ class Exchanger:
                 if response.status_code not in _REDIRECTS or not location:
                     yield Stream(url, response.status_code, response.headers, response.aiter_raw())
                     return
+                await _drain(response.aiter_raw())
             url = next_url(url, location)
             if ask.content is not None and not same_server(url, ask.url):
                 raise Failed("redirect of a question to another host")
         raise Failed("too many redirects")
+
+
+def _spare_searches() -> None:
+    """Say that sniffio is missing, if it is: httpcore looks for it anew a dozen times in an exchange, on the disk."""
+    if "sniffio" not in sys.modules and importlib.util.find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read what came with a redirect, if it is short: what is not read to its end costs the connection."""
+    length = 0
+    async for chunk in chunks:
+        length += len(chunk)
+        if length > 2**16:
+            return

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crane_mirrors.live.causes import Failed, NotThere, check_status
+from crane_mirrors.live.causes import Failed, check_status
 from crane_mirrors.live.differences import Difference, compare_digests
 from crane_mirrors.live.exchange import Ask
 from crane_mirrors.live.question import First
@@ -40,7 +40,7 @@ class FileQuestion:
             path, _, tag = rest.rpartition(":")
             registry = Registry(exchanger, host, path, deadline)
             reply = await registry.head(tag)
-            return First(reply.timing, registry.ask_for(tag), reply.status)
+            return First(registry.cold, registry.ask_for(tag), reply.status)
         ask = Ask(url, "HEAD")
         reply = await exchanger.get(ask, deadline)
         if reply.status in _NO_HEAD:
@@ -71,7 +71,7 @@ class FileQuestion:
     def _url(self, place: Place) -> str:
         url = self.urls.get(place.name)
         if url is None:
-            raise NotThere(f"{place.host} has no address for it")
+            raise Failed(f"no address of this file at {place.host} is known")
         return url
 
     def _check(self, reply: Reply, url: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from crane_mirrors.live.causes import Failed, NotThere, check_status
+from crane_mirrors.live.causes import Failed, NotAsked, NotThere, check_status
 from crane_mirrors.live.differences import Difference, compare_refs
 from crane_mirrors.live.exchange import SMALL, Ask
-from crane_mirrors.live.loop import aside
+from crane_mirrors.live.loop import aside_until
 from crane_mirrors.live.pktline import DELIMITER, FLUSH, packet, packets, refs_of
 from crane_mirrors.live.question import First
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["GitQuestion"]
 
-MAX_REFS = 64 * 2**20
+MAX_REFS = 24 * 2**20
+_MAX_FIRST = 8 * 2**20
 _MAX_HAVES = 256
+_MAX_CAPABILITIES = 1000
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 _RESULT = "application/x-git-upload-pack-result"
 _HEADERS = {"Git-Protocol": "version=2"}
@@ -45,7 +48,8 @@ class GitQuestion:
 
     async def measure(self, exchanger: Exchanger, place: Place, deadline: float) -> First:
         """Ask as ``git fetch`` begins. Raises Failed."""
-        ask, reply = await _advertisement(exchanger, place, deadline)
+        ask, reply = await _advertisement(exchanger, place, deadline, _MAX_FIRST)
+        _check_beginning(reply.body)
         if reply.cut:
             ask = ask._replace(method="HEAD")
         return First(reply.timing, ask, reply.status)
@@ -69,8 +73,10 @@ class GitQuestion:
         self, exchanger: Exchanger, place: Place, deadline: float, facts: dict[str, str], objects: Collection[str]
     ) -> set[str]:
         """Ask which commits a server has in common with us, as ``git fetch`` does; all where it cannot say."""
+        if not facts:
+            return set()  # who has no branch and no tag, has no commit
         advertised = await _advertised(exchanger, place, deadline)
-        if advertised.refs is not None or not facts:
+        if advertised.refs is not None:
             return set(objects)
         asked = list(objects)[:_MAX_HAVES]
         lines = [f"want {next(iter(facts.values()))}\n", *(f"have {number}\n" for number in asked)]
@@ -88,12 +94,12 @@ class GitQuestion:
         return ref in self._prefixes() if self.ref else ref.startswith(_KINDS)
 
 
-async def _advertisement(exchanger: Exchanger, place: Place, deadline: float) -> tuple[Ask, Reply]:
+async def _advertisement(exchanger: Exchanger, place: Place, deadline: float, limit: int) -> tuple[Ask, Reply]:
     base = str(place.location)
     if not base.startswith(("https://", "http://")):
-        raise Failed(f"{base.partition(':')[0]} is not asked, only https")
+        raise NotAsked(f"{base.partition(':')[0]} is not asked, only https")
     ask = Ask(f"{base}/info/refs?service=git-upload-pack", headers=_HEADERS)
-    reply = await exchanger.get(ask, deadline, MAX_REFS)
+    reply = await exchanger.get(ask, deadline, limit)
     check_status(reply.status, reply.headers)
     if reply.is_page:
         raise Failed("login page")
@@ -102,24 +108,34 @@ async def _advertisement(exchanger: Exchanger, place: Place, deadline: float) ->
     return ask, reply
 
 
+def _check_beginning(body: bytes) -> None:
+    """Raise Failed for what no Git server says first: an error, or anything but its service or its version."""
+    first = next(packets(body), None) or b""
+    if first.startswith(b"ERR "):
+        refs_of([first])
+    if not first.startswith((b"# service=git-upload-pack", b"version ")):
+        raise Failed("not a git repository")
+
+
 def _is_dumb(reply: Reply) -> bool:
     return b"\trefs/" in reply.body[:SMALL]
 
 
 async def _advertised(exchanger: Exchanger, place: Place, deadline: float) -> _Advertised:
-    _, reply = await _advertisement(exchanger, place, deadline)
+    _, reply = await _advertisement(exchanger, place, deadline, MAX_REFS)
     if reply.cut:
         raise Failed("too many refs")
-    return await aside(lambda: _parsed(reply.url, reply.body))
+    return await aside_until(deadline, lambda: _parsed(reply.url, reply.body))
 
 
 def _parsed(url: str, body: bytes) -> _Advertised:
-    lines = [line for line in packets(body) if line is not None and not line.startswith(b"# service=")]
-    if lines and lines[0].rstrip(b"\n") == b"version 2":
-        return _Advertised(url, tuple(line.rstrip(b"\n") for line in lines[1:]), None)
-    if lines and lines[0].rstrip(b"\n") == b"version 1":
-        lines = lines[1:]
-    return _Advertised(url, (), refs_of(lines))
+    lines = (line for line in packets(body) if line is not None and not line.startswith(b"# service="))
+    first = next(lines, b"")
+    if first.rstrip(b"\n") == b"version 2":
+        return _Advertised(url, tuple(line.rstrip(b"\n") for line in islice(lines, _MAX_CAPABILITIES)), None)
+    if first.rstrip(b"\n") == b"version 1" or not first:
+        return _Advertised(url, (), refs_of(lines))
+    return _Advertised(url, (), refs_of(chain((first,), lines)))
 
 
 async def _listed(
@@ -132,7 +148,7 @@ async def _listed(
         raise Failed("login page" if reply.is_page else "not a git repository")
     if reply.cut:
         raise Failed("too many refs")
-    return await aside(lambda: refs_of(line for line in packets(reply.body) if line is not None))
+    return await aside_until(deadline, lambda: refs_of(line for line in packets(reply.body) if line is not None))
 
 
 def _command(name: str, advertised: _Advertised, arguments: Iterable[str]) -> bytes:

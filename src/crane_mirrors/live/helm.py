@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from crane_mirrors.live.causes import Failed, check_status
+from crane_mirrors.live.causes import Failed, NotAsked, check_status
 from crane_mirrors.live.charts import parse_index
 from crane_mirrors.live.differences import Difference, compare_charts
 from crane_mirrors.live.exchange import Ask
-from crane_mirrors.live.loop import aside
+from crane_mirrors.live.loop import aside_until
 from crane_mirrors.live.question import First
 from crane_mirrors.live.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from crane_mirrors.catalogue.entry import Place
     from crane_mirrors.live.charts import Chart
@@ -24,11 +24,23 @@ if TYPE_CHECKING:
 
 __all__ = ["HelmQuestion", "Index"]
 
-MAX_INDEX = 64 * 2**20
+MAX_INDEX = 24 * 2**20
 _BEGINNING = 4096
+_WHOLE = 2**17
+"""An index that is shorter, and came as a whole, is read at once: no one has to wait for that."""
 
-# Reading an index takes memory, so only one is read at a time.
-Index = dict[tuple[str, str], "Chart"]
+
+class Index(dict[tuple[str, str], "Chart"]):
+    """What an index says, by chart and version, and the host that it came from."""
+
+    def __init__(self, charts: Mapping[tuple[str, str], Chart], host: str) -> None:
+        super().__init__(charts)
+        self.host = host
+
+    @property
+    def archives(self) -> set[str]:
+        """Name the hosts that archives come from; a relative address means the index's own."""
+        return {chart.host or self.host for chart in self.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,8 @@ class HelmQuestion:
         _check(reply)
         if not _is_index(reply.body[:_BEGINNING]):
             raise Failed("not a helm index")
+        if reply.status == 200 and len(reply.body) < _WHOLE:
+            parse_index(reply.body)
         if reply.cut:
             # What was not read to its end costs the connection, so a warm request must be a smaller one.
             ask = ask._replace(method="HEAD")
@@ -55,34 +69,26 @@ class HelmQuestion:
         """Get the index. Raises Failed."""
         base = str(place.location)
         if base.startswith("oci://"):
-            raise Failed("an OCI registry has no index")
+            raise NotAsked("an OCI registry has no index")
         reply = await exchanger.get(Ask(_index_url(base)), deadline, MAX_INDEX)
         _check(reply)
         if reply.cut:
             raise Failed("index too large")
         body, time = reply.body, asyncio.get_running_loop().time
-        charts = await aside(lambda: parse_index(body, lambda: time() > deadline))
-        own = urlsplit(reply.url).netloc.lower()
-        return {key: replace_host(chart, own) for key, chart in charts.items()}
+        charts = await aside_until(deadline, lambda: parse_index(body, lambda: time() > deadline))
+        return Index(charts, urlsplit(reply.url).netloc.lower())
 
     def compare(self, origin: Index, mirror: Index) -> Difference:
         """Compare versions and digests, and note downloads that the mirror sends back to the origin."""
-        hosts = {chart.host for chart in mirror.values()} & {chart.host for chart in origin.values()}
         difference = compare_charts(origin, mirror)
-        if not hosts:
-            return difference
-        return replace(difference, notes=(f"downloads go to the origin's host: {', '.join(sorted(map(str, hosts)))}",))
+        hosts = sorted(mirror.archives & origin.archives - {mirror.host})
+        return replace(difference, notes=(f"downloads go to the origin's host: {', '.join(hosts)}",) if hosts else ())
 
     async def known(
         self, exchanger: Exchanger, place: Place, deadline: float, facts: Any, objects: Collection[str]
     ) -> set[str]:
         """An index has no suspects: it says all there is."""
         return set()
-
-
-def replace_host(chart: Chart, own: str) -> Chart:
-    """Say where a chart's archive comes from, when the index gives a relative address."""
-    return chart if chart.host else chart._replace(host=own)
 
 
 def _index_url(base: str) -> str:

@@ -49,11 +49,11 @@ class ImageQuestion:
     async def measure(self, exchanger: Exchanger, place: Place, deadline: float) -> First:
         """Ask for ``/v2/``, or for the head of the tag's manifest, with a token where one is wanted. Raises Failed."""
         registry = self.at(exchanger, place, deadline)
-        reply = await (registry.head(self.tag) if self.tag else registry.version())
+        reply = await (registry.proven(self.tag) if self.tag else registry.version())
         ask = Ask(reply.url)
         if self.tag:
             ask = registry.ask_for(self.tag)
-        return First(reply.timing, ask, reply.status)
+        return First(registry.cold, ask, reply.status)
 
     async def facts(self, exchanger: Exchanger, place: Place, deadline: float) -> str:
         """Get the digest. Raises Failed."""

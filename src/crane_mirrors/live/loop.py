@@ -9,10 +9,12 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from crane_mirrors.live.causes import Failed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["Loop", "aside", "lookups", "run"]
+__all__ = ["Loop", "aside", "aside_until", "lookups", "run"]
 
 _T = TypeVar("_T")
 
@@ -44,6 +46,15 @@ async def aside(function: Callable[[], _T]) -> _T:
 
     threading.Thread(target=work, daemon=True).start()
     return await answer
+
+
+async def aside_until(deadline: float, function: Callable[[], _T]) -> _T:
+    """Run a function in a thread as ``aside`` does, for as long as there is time. Raises Failed, and what it raises."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await aside(function)
+    except TimeoutError:
+        raise Failed("timeout") from None
 
 
 class Loop(asyncio.SelectorEventLoop):

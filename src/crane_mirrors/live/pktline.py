@@ -16,6 +16,9 @@ __all__ = ["DELIMITER", "FLUSH", "packet", "packets", "refs_of"]
 FLUSH = b"0000"
 DELIMITER = b"0001"
 
+MAX_REFS = 210_000
+"""How many refs are kept: a hundred thousand tags, and what each is peeled to."""
+
 _OBJECT = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
 
@@ -57,7 +60,9 @@ def packets(data: bytes) -> Iterator[bytes | None]:
 def refs_of(lines: Iterable[bytes]) -> dict[str, str]:
     """Read ``OBJECT REF`` lines into ref → object, without peeled tags and capabilities. Raises Failed."""
     refs: dict[str, str] = {}
-    for line in lines:
+    for count, line in enumerate(lines):
+        if count >= MAX_REFS:
+            raise Failed("too many refs")
         text = line.partition(b"\0")[0].rstrip(b"\n")
         if text.startswith(b"ERR "):
             raise Failed(f"the server says {shown(text[4:].decode('utf-8', 'replace'))}")

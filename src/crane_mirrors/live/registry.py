@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crane_mirrors.errors import InvalidReference
+from crane_mirrors.live.addresses import same_server
 from crane_mirrors.live.causes import Failed, NotThere, check_status
-from crane_mirrors.live.exchange import SMALL, Ask
+from crane_mirrors.live.exchange import SMALL, Ask, Timing
 from crane_mirrors.live.tokens import authorization
 from crane_mirrors.reference import check_digest
 
@@ -31,18 +32,23 @@ MANIFEST_TYPES = (
 """All types of a manifest: a registry that is asked for fewer answers 404, or another digest with 200."""
 
 _MAX_MANIFEST = 4 * SMALL
+_MAX_PARTS = 250_000
 _HUB = "registry-1.docker.io"
 
 
 @dataclass(slots=True)
 class Registry:
-    """One repository on its registry, within one deadline (the event loop's time)."""
+    """One repository on its registry, within one deadline (the event loop's time).
+
+    ``cold`` is how long its first answer took, for whatever came later had an open connection.
+    """
 
     exchanger: Exchanger
     host: str
     path: str
     deadline: float
     login: Login | None = None
+    cold: Timing = field(default_factory=Timing)
     _scheme: str = "https"
     _secret: dict[str, str] = field(default_factory=dict)
 
@@ -60,6 +66,13 @@ class Registry:
         """Ask whether a tag or digest is there; HEAD does not count as a pull on Docker Hub. Raises Failed."""
         return _checked(await self._ask("HEAD", name))
 
+    async def proven(self, name: str) -> Reply:
+        """As ``head``; where that says no digest, the manifest itself has to show that it is one. Raises Failed."""
+        reply = await self.head(name)
+        if "docker-content-digest" not in reply.headers:
+            _hash(_checked(await self._ask("GET", name, _MAX_MANIFEST)))
+        return reply
+
     async def digest(self, tag: str, platform: Platform | None = None) -> str:
         """Give the digest of a tag's index, or of one platform's manifest in it. Raises Failed."""
         if platform:
@@ -67,7 +80,7 @@ class Registry:
         header = (await self.head(tag)).headers.get("docker-content-digest")
         if header is None:
             return _hash(_checked(await self._ask("GET", tag, _MAX_MANIFEST)))
-        return _digest(header)
+        return header
 
     async def has(self, digest: str) -> bool:
         """Tell whether a manifest with this digest is there. Raises Failed."""
@@ -97,20 +110,26 @@ class Registry:
             if reply.status == 401 and not refused:
                 refused = True
                 challenge = reply.headers.get("www-authenticate", "")
-                value = await authorization(self.exchanger, challenge, reply.url, self.path, self.deadline, self.login)
+                # Where a redirect led, somebody else may ask for a login.
+                login = self.login if same_server(reply.url, self._url("")) else None
+                value = await authorization(self.exchanger, challenge, reply.url, self.path, self.deadline, login)
                 self._secret = {"Authorization": value}
             elif reply.status != 429 or not await self._waited(reply):
                 return reply
 
     async def _once(self, ask: Ask, limit: int = SMALL) -> Reply:
         try:
-            return await self.exchanger.get(ask, self.deadline, limit)
+            reply = await self.exchanger.get(ask, self.deadline, limit)
         except Failed as error:
             # As Docker does: a registry on this machine may go without TLS.
             if self._scheme == "http" or not _is_loopback(self.host) or error.cause not in _PLAIN:
                 raise
-        self._scheme = "http"
-        return await self.exchanger.get(ask._replace(url=ask.url.replace("https:", "http:", 1)), self.deadline, limit)
+            self._scheme = "http"
+            plain = ask._replace(url=ask.url.replace("https:", "http:", 1))
+            reply = await self.exchanger.get(plain, self.deadline, limit)
+        if self.cold.connect is None:
+            self.cold = reply.timing
+        return reply
 
     def _url(self, rest: str) -> str:
         return f"{self._scheme}://{_HUB if self.host == 'docker.io' else self.host}/v2/{rest}"
@@ -127,7 +146,7 @@ class Registry:
         return True
 
 
-_PLAIN = ("tls: handshake failed", "not http")
+_PLAIN = ("tls: handshake failed",)
 
 
 def _is_loopback(host: str) -> bool:
@@ -144,11 +163,14 @@ def _checked(reply: Reply) -> Reply:
     check_status(reply.status, reply.headers)
     if reply.media_type and reply.media_type not in MANIFEST_TYPES:
         raise Failed("not a manifest")
+    if (digest := reply.headers.get("docker-content-digest")) is not None:
+        _digest(digest)
     return reply
 
 
 def _parsed(reply: Reply) -> dict[str, Any]:
-    if reply.cut:
+    # A few bytes of JSON can take sixty in memory.
+    if reply.cut or sum(map(reply.body.count, b",[{")) > _MAX_PARTS:
         raise Failed("manifest too large")
     try:
         manifest = json.loads(reply.body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from crane_mirrors.live.causes import NotThere
+from crane_mirrors.live.causes import NotAsked, NotThere
 
 if TYPE_CHECKING:
     from crane_mirrors.live.check import Compared
@@ -19,6 +19,8 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 BAD: tuple[Verdict, ...] = ("overdue", "diverged", "missing")
 """The verdicts that are a negative answer, unless a person says otherwise."""
+
+_MOST, _LONGEST = 1000, 500
 
 
 class Judged(NamedTuple):
@@ -43,8 +45,8 @@ def judge(difference: Difference, promised: int | None, seen: float, now: float)
     'overdue'
     """
     if not difference:
-        return Judged("fresh", None, difference.notes, 0.0)
-    details = (*difference.foreign, *difference.behind, *difference.notes)
+        return Judged("fresh", None, _shortened(difference.notes), 0.0)
+    details = _shortened((*difference.foreign, *difference.behind, *difference.notes))
     since = min(seen, now) if difference.since is None or difference.since > now else difference.since
     lag = now - since
     if difference.foreign:
@@ -57,13 +59,22 @@ def judge_compared(compared: Compared, promised: int | None, seen: float, now: f
     """Judge one mirror, whatever came of the comparison; for the times see ``judge``."""
     if compared.mirror_failed:
         verdict: Verdict = "missing" if isinstance(compared.mirror_failed, NotThere) else "unreachable"
-        return Judged(verdict, compared.mirror_failed.cause)
+        if isinstance(compared.mirror_failed, NotAsked):
+            return Judged("unknown", compared.mirror_failed.cause)
+        nobody = verdict == "missing" and isinstance(compared.origin_failed, NotThere)
+        return Judged(verdict, compared.mirror_failed.cause + (", and the origin has none either" if nobody else ""))
     if compared.difference is None:
         return Judged("unknown", f"origin: {compared.origin_failed.cause if compared.origin_failed else 'not asked'}")
     return judge(compared.difference, promised, seen, now)
 
 
+def _shortened(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep what a person may read of what a server may have made up."""
+    kept = [text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…" for text in texts[:_MOST]]
+    return (*kept, f"and {len(texts) - _MOST} more") if len(texts) > _MOST else tuple(kept)
+
+
 def _counted(texts: tuple[str, ...]) -> str:
     """Give the first of the details, with its digests cut to what people compare, and how many more there are."""
-    first = re.sub(r"([0-9a-f]{12})[0-9a-f]{20,52}", r"\1", texts[0])
+    first = re.sub(r"([0-9a-f]{12})[0-9a-f]{20,52}", r"\1", _shortened(texts[:1])[0])
     return first if len(texts) == 1 else f"{first} (and {len(texts) - 1} more)"

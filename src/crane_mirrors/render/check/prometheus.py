@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_LABELS = ("kind", "name", "mirror", "host")
+_LABELS = ("kind", "name", "what", "mirror", "host")
 
 
 def _seconds(field: str, scale: float) -> Callable[[Mapping[str, Any]], float | None]:
@@ -34,18 +34,18 @@ _GAUGES: tuple[tuple[str, str, Callable[[Mapping[str, Any]], float | None]], ...
 
 
 def render(result: Result, _terminal: Terminal) -> str:
-    """Write one gauge after the other; what is not known has no sample."""
+    """Write one gauge after the other; what is not known has no sample, and a series has one only."""
     lines: list[str] = []
     for name, text, value_of in _GAUGES:
-        samples = [(row, value) for row in result.rows if (value := value_of(row)) is not None]
+        samples = {_labels(row): value for row in result.rows if (value := value_of(row)) is not None}
         if samples:
             lines += [f"# HELP crane_mirrors_{name} {text}", f"# TYPE crane_mirrors_{name} gauge"]
-            lines += [f"crane_mirrors_{name}{{{_labels(row)}}} {value:.6g}" for row, value in samples]
+            lines += [f"crane_mirrors_{name}{{{labels}}} {value:.6g}" for labels, value in samples.items()]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _labels(row: Mapping[str, Any]) -> str:
-    return ",".join(f'{label}="{_escaped(str(row[label]))}"' for label in _LABELS)
+    return ",".join(f'{label}="{_escaped(str(row[label] or ""))}"' for label in _LABELS)
 
 
 def _escaped(text: str) -> str:
