@@ -61,6 +61,7 @@ PROGRAMS = {
     "fish": "fish",
     "git": "git",
     "ip": "iproute2",
+    "mount": "mount",
     "nginx": "nginx-light",
     "npm": "npm",
     "openssl": "openssl",

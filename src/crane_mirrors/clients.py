@@ -1,4 +1,4 @@
-"""The command that each container client takes to pull an image, platform included."""
+"""The commands that each container client takes to pull an image, platform included, and to give it another name."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from crane_mirrors.reference import Reference
 if TYPE_CHECKING:
     from crane_mirrors.platforms import Platform
 
-__all__ = ["CLIENTS", "Client", "pull_command"]
+__all__ = ["CLIENTS", "STORES", "Client", "name_for", "pull_command", "tag_command"]
 
 Client = Literal["docker", "podman", "nerdctl", "ctr", "crictl", "skopeo", "crane"]
 
 CLIENTS: tuple[Client, ...] = get_args(Client)
+
+STORES: tuple[Client, ...] = CLIENTS[:5]
+"""Those that keep what they pull in a store of their own, in the order in which they are looked for."""
 
 
 def pull_command(client: Client, reference: Reference, platform: Platform | None = None) -> tuple[str, ...]:
@@ -47,6 +50,41 @@ def pull_command(client: Client, reference: Reference, platform: Platform | None
             return ("crane", "pull", *flag, str(reference), _archive(reference))
         case "skopeo":
             return _skopeo(reference, platform)
+
+
+def name_for(client: Client, origin: Reference) -> Reference | None:
+    """Give the name that a client can put on an image from elsewhere, so that the origin's finds it; None for none.
+
+    Only ctr takes a digest for a name, and crictl takes no names at all.
+
+    >>> str(name_for("podman", Reference.parse(f"gocrane/craned:main@sha256:{64 * '0'}")))
+    'docker.io/gocrane/craned:main'
+    >>> name_for("podman", Reference.parse(f"gocrane/craned@sha256:{64 * '0'}")) is None
+    True
+    """
+    if client == "crictl":
+        return None
+    if origin.tag is None:
+        return origin if client == "ctr" else None
+    return Reference(origin.repository, origin.tag)
+
+
+def tag_command(client: Client, source: Reference, name: Reference) -> tuple[str, ...]:
+    """Give the words that put another name, see ``name_for``, on what was pulled as ``source``.
+
+    >>> there, here = Reference.parse("ghcr.io/x/craned:main"), Reference.parse("gocrane/craned:main")
+    >>> " ".join(tag_command("docker", there, here))
+    'docker tag ghcr.io/x/craned:main gocrane/craned:main'
+    """
+    if client in ("docker", "podman") and source.digest:
+        # Pulled by digest, it has no tag there, even if one was given.
+        source = Reference(source.repository, None, source.digest)
+    match client:
+        case "docker":
+            return ("docker", "tag", source.familiar, name.familiar)
+        case "ctr":
+            return ("ctr", "images", "tag", "--force", str(source), str(name))
+    return (client, "tag", str(source), str(name))
 
 
 def _skopeo(reference: Reference, platform: Platform | None) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ class HostKind:
     """
 
     domains: ClassVar[tuple[str, ...]] = ()
+    token_scheme: ClassVar[str] = "Bearer"
+    """What stands before a token in the ``Authorization`` header (RFC 6750, where a host has no word of its own)."""
     raw_note: ClassVar[str | None] = None
     """What a person should know before reading a raw file there."""
 

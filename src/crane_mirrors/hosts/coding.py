@@ -20,6 +20,7 @@ class Coding(HostKind):
     """https://coding.net: clones at ``e.coding.net/TEAM/PROJECT/REPO.git``, pages and raw files on the team's host."""
 
     domains = ("*.coding.net",)
+    token_scheme = "token"  # the word of its open API
     raw_note = "Coding may ask for a token before it serves raw files"
 
     def raw_url(self, clone: URL, ref: Ref, path: FilePath) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from crane_mirrors.live.causes import Failed, NotThere, check_status
-from crane_mirrors.live.exchange import Ask, Exchanger
+from crane_mirrors.live.exchange import Ask
 from crane_mirrors.live.file import is_login_page
-from crane_mirrors.live.loop import run
+from crane_mirrors.live.receive import received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from crane_mirrors.live.exchange import Stream
+    from crane_mirrors.live.receive import Answer
 
 __all__ = ["Bounds", "Source", "Store", "download", "strong_validator"]
 
@@ -51,66 +51,59 @@ class Store(Protocol):
     def restart(self, validator: str | None) -> None:
         """Drop all bytes: those of another answer follow."""
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Append bytes. Raises FileFailed."""
 
 
 def download(source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]) -> None:
     """Fill the store with the whole of a file; ``tell`` hears how much is there, and how much there will be.
 
-    What the store has is continued if the server says that it is the same file still (RFC 9110, 13.1.5 and 14.2). Raises
-    Failed with the cause; a store with a validator can be continued another time then.
+    What the store has is continued if the server says that it is the same file still (RFC 9110, 13.1.5 and 14.2).
+    Raises Failed with the cause; a store with a validator can be continued another time then.
     """
-    run(_download(source, store, bounds, tell))
-
-
-async def _download(source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]) -> None:
-    async with Exchanger.open() as exchanger:
-        for turn in range(RESUMPTIONS + 1):
-            before = store.length
-            try:
-                if not await _continued(exchanger, source, store, bounds, tell):
-                    store.restart(None)
-                    await _continued(exchanger, source, store, bounds, tell)
-                return
-            except NotThere:
+    for turn in range(RESUMPTIONS + 1):
+        before = store.length
+        try:
+            if not _continued(source, store, bounds, tell):
+                store.restart(None)
+                _continued(source, store, bounds, tell)
+            return
+        except NotThere:
+            raise
+        except Failed:
+            if turn == RESUMPTIONS or store.validator is None or store.length <= before:
                 raise
-            except Failed:
-                if turn == RESUMPTIONS or store.validator is None or store.length <= before:
-                    raise
 
 
-async def _continued(
-    exchanger: Exchanger, source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]
-) -> bool:
+def _continued(source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]) -> bool:
     """Ask for what is not there yet; False where the server's answer does not continue what is."""
     headers = {"Accept-Encoding": "identity"}
     if store.length and store.validator:
         headers |= {"Range": f"bytes={store.length}-", "If-Range": store.validator}
-    async with exchanger.stream(Ask(source.url, headers=headers, secret=source.secret), bounds.idle) as answer:
+    with received(Ask(source.url, headers=headers, secret=source.secret), bounds.idle) as answer:
         if "Range" in headers and answer.status == 416:
             return False
         _check(answer)
         validator = strong_validator(answer.headers)
         if answer.status == 206:
+            if "Range" not in headers:
+                raise Failed("a part that nobody asked for")
             part = _RANGE.fullmatch(answer.headers.get("content-range", ""))
             if not part or int(part[1]) != store.length or validator != store.validator:
-                if "Range" in headers:
-                    return False
-                raise Failed("a part that nobody asked for")
+                return False
             total: int | None = int(part[2])
         else:
             store.restart(validator)
             total = _length(answer.headers)
         if total is not None and total > bounds.size:
             raise _too_large(bounds)
-        await _copy(answer, store, bounds, total, tell)
+        _copy(answer, store, bounds, total, tell)
         if total is not None and store.length != total:
             raise Failed("truncated")
     return True
 
 
-def _check(answer: Stream) -> None:
+def _check(answer: Answer) -> None:
     check_status(answer.status, answer.headers)
     if is_login_page(answer.headers.get("content-type", "").partition(";")[0].strip().lower(), answer.url):
         raise Failed("login page")
@@ -118,21 +111,21 @@ def _check(answer: Stream) -> None:
         raise Failed("an encoding that nobody asked for")
 
 
-async def _copy(
-    answer: Stream, store: Store, bounds: Bounds, total: int | None, tell: Callable[[int, int | None], None]
+def _copy(
+    answer: Answer, store: Store, bounds: Bounds, total: int | None, tell: Callable[[int, int | None], None]
 ) -> None:
-    clock = asyncio.get_running_loop().time
-    since, there = clock(), store.length
+    since, there = time.monotonic(), store.length
     tell(store.length, total)
-    async for chunk in answer.chunks:
+    for chunk in answer.pieces:
         if store.length + len(chunk) > bounds.size:
+            store.restart(None)  # there is no use in the beginning of what may not be had
             raise _too_large(bounds)
         store.write(chunk)
         tell(store.length, total)
-        now = clock()
+        now = time.monotonic()
         if now - since > bounds.idle:
             if store.length - there < LEAST:
-                raise Failed("too slow")
+                raise Failed("timeout")
             since, there = now, store.length
 
 

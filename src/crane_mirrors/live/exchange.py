@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["SMALL", "Ask", "Exchanger", "Reply", "Stream", "Timing"]
+__all__ = ["SMALL", "Ask", "Exchanger", "Reply", "Timing"]
 
 SMALL = 2**20
 """How many bytes are read, at most, where a small answer is expected."""
@@ -30,6 +30,7 @@ MAX_REDIRECTS = 5
 PER_HOST = 4
 """How many requests are under way to one server at a time."""
 
+_DRAIN_SECONDS = 0.2
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -59,7 +60,7 @@ class Timing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class _Stream:
     """An answer whose body is still to be read, raw as it came over the line."""
 
     url: str
@@ -127,18 +128,24 @@ class Exchanger:
     @asynccontextmanager
     async def open(cls, tls: ssl.SSLContext | None = None) -> AsyncIterator[Exchanger]:
         """Open a pool; its connections close when the block ends. Raises Failed for a proxy that is no address."""
+        from http.cookiejar import CookieJar, DefaultCookiePolicy
+
         import httpx
 
         _spare_searches()
         try:
             client = httpx.AsyncClient(
+                # As Git, curl and Docker do: a jar would send a cookie to every port of its host, and to its domain.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 timeout=None,
                 follow_redirects=False,
                 verify=True if tls is None else tls,
                 limits=httpx.Limits(max_connections=256, max_keepalive_connections=128),
                 headers={"User-Agent": "crane-mirrors", "Accept-Encoding": "gzip"},
             )
-        except (ValueError, httpx.InvalidURL, ImportError):
+        except ImportError:
+            raise Failed("proxy: socks is not supported") from None
+        except (ValueError, httpx.InvalidURL):
             raise Failed("proxy: the environment names one that is no address") from None
         except OSError:
             raise Failed("tls: the certificates of the environment cannot be read") from None
@@ -161,28 +168,18 @@ class Exchanger:
         return Reply(answer.url, answer.status, answer.headers, body, cut, timing)
 
     @asynccontextmanager
-    async def stream(self, ask: Ask, idle: float) -> AsyncIterator[Stream]:
-        """Ask, follow redirects, and give the last answer with its body unread; ``idle`` bounds each wait, in seconds.
-
-        Raises Failed with the cause, in the block as well.
-        """
-        loop = asyncio.get_running_loop()
-        async with self._stream(ask, _Stages(loop.time()), idle) as answer:
-            yield answer
-
-    @asynccontextmanager
-    async def _stream(self, ask: Ask, stages: _Stages, idle: float | None = None) -> AsyncIterator[Stream]:
+    async def _stream(self, ask: Ask, stages: _Stages) -> AsyncIterator[_Stream]:
         import httpx
 
         lookups.set(stages.looked_up)
         try:
-            async with self._last(ask, stages, idle) as answer:
+            async with self._last(ask, stages) as answer:
                 yield answer
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError, ExceptionGroup) as error:
             raise Failed(cause_of(error)) from None
 
     @asynccontextmanager
-    async def _last(self, ask: Ask, stages: _Stages, idle: float | None) -> AsyncIterator[Stream]:
+    async def _last(self, ask: Ask, stages: _Stages) -> AsyncIterator[_Stream]:
         url = ask.url
         for _ in range(MAX_REDIRECTS + 1):
             secret = ask.secret if same_server(url, ask.url) else {}
@@ -194,13 +191,12 @@ class Exchanger:
                     url,
                     headers={**ask.headers, **secret},
                     content=ask.content,
-                    timeout=idle,
                     extensions={"trace": stages},
                 ) as response,
             ):
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or not location:
-                    yield Stream(url, response.status_code, response.headers, response.aiter_raw())
+                    yield _Stream(url, response.status_code, response.headers, response.aiter_raw())
                     return
                 await _drain(response.aiter_raw())
             url = next_url(url, location)
@@ -216,9 +212,11 @@ def _spare_searches() -> None:
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read what came with a redirect, if it is short: what is not read to its end costs the connection."""
+    """Read what came with a redirect, if it is short and there: what is not read to its end costs the connection."""
     length = 0
-    async for chunk in chunks:
-        length += len(chunk)
-        if length > 2**16:
-            return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for chunk in chunks:
+                length += len(chunk)
+                if length > 2**16:
+                    return
