@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 # A process's peak begins with that of the process that started it (the kernel counts what came before `exec`), so
@@ -23,11 +23,12 @@ print(posix.waitstatus_to_exitcode(status), usage.ru_maxrss)
 
 
 class Call(NamedTuple):
-    """A command with its environment, and the file that it reads as standard input."""
+    """A command with its environment, the file that it reads as standard input, and one for errors, if not ours."""
 
     words: tuple[str, ...]
     environment: Mapping[str, str]
     stdin: str = os.devnull
+    stderr: str = ""
 
 
 class Spent(NamedTuple):
@@ -54,6 +55,8 @@ def once(call: Call) -> Spent:
         (os.POSIX_SPAWN_OPEN, 0, call.stdin, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
     ]
+    if call.stderr:
+        files.append((os.POSIX_SPAWN_OPEN, 2, call.stderr, os.O_WRONLY, 0))
     start = time.perf_counter()
     process = os.posix_spawn(call.words[0], call.words, call.environment, file_actions=files)
     _, status, usage = os.wait4(process, 0)
@@ -63,13 +66,19 @@ def once(call: Call) -> Spent:
     return Spent(whole, usage.ru_utime + usage.ru_stime)
 
 
-def paired(runs: int, *calls: Call) -> list[Spent]:
-    """Run commands in turn, ``runs`` times each; give the medians of each one.
+def paired(runs: int, *calls: Call, before: Callable[[], object] | None = None) -> list[Spent]:
+    """Run commands in turn, ``runs`` times each, calling ``before`` ahead of each, untimed; give their medians.
 
     In turn, so that whatever slows the machine for a while slows all of them. The first round fills caches and is
     not counted.
     """
-    rounds = [[once(call) for call in calls] for _ in range(runs + 1)]
+
+    def run(call: Call) -> Spent:
+        if before:
+            before()
+        return once(call)
+
+    rounds = [[run(call) for call in calls] for _ in range(runs + 1)]
     return [Spent(*map(statistics.median, zip(*spent, strict=True))) for spent in zip(*rounds[1:], strict=True)]
 
 

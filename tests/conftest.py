@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -47,6 +49,19 @@ def need(program: str) -> str:
     if found is None and program in ELSEWHERE:
         pytest.skip(f"{program} is not on this machine, and Debian has none that is new enough")
     return found or absent(f"{program} is not installed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that run servers run one after the other, where several processes share the tests (`pytest -n 2`)."""
+    for item in items:
+        if has_servers(item.path):
+            item.add_marker(pytest.mark.xdist_group("servers"))
+
+
+@cache
+def has_servers(path: Path) -> bool:
+    """Tell whether a file of tests imports what runs servers."""
+    return bool(re.search(r"^from (servers|live|shop|attack)\b", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CLI, PROJECT, absent, need
+from live.asking import measured
 from servers.listener import listening
 from servers.process import free_port
 from servers.tls import make_authority
@@ -726,14 +727,11 @@ def test_memory(place: Place, tmp_path: Path) -> None:
 
     with listening(handle) as server:
         place.write_catalogue(near=server.authority)
-        process = start(place, *FILE, "--output-file", "v", "--sha256", repeated(piece, pieces))
-        assert process.stderr
-        with process.stdout or contextlib.nullcontext(), process.stderr:
-            _, state, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(state)
-    assert process.returncode == 0
+        words = ("--output-file", str(tmp_path / "v"), "--sha256", repeated(piece, pieces), "-c", place.catalogue)
+        ran, megabytes = measured("fetch", *FILE, *words)
+    assert ran.code == 0
     assert (tmp_path / "v").stat().st_size == len(piece) * pieces
-    assert usage.ru_maxrss < 100_000  # KB
+    assert megabytes < 100
 
 
 def repeated(piece: bytes, pieces: int) -> str:

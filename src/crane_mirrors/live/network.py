@@ -39,11 +39,15 @@ class Turn:
 class Network:
     """The network as one run sees it; made inside the event loop."""
 
-    def __init__(self, timeout: float) -> None:
-        """Take the time that each mirror has, in seconds. Raises Failed when no certificates to trust can be read."""
+    def __init__(self, timeout: float, turns: int = PER_HOST) -> None:
+        """Take the time that each mirror has, in seconds, and how many questions to a server are under way at a time.
+
+        Raises Failed when no certificates to trust can be read.
+        """
         import httpx
 
         self.timeout = timeout
+        self._at_a_time = turns
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._causes: dict[str, str] = {}
         try:
@@ -54,7 +58,7 @@ class Network:
     @asynccontextmanager
     async def turn(self, host: str) -> AsyncIterator[Turn]:
         """Wait until not too many questions to a server are under way; the time begins to run then. Raises Failed."""
-        async with self._turns.setdefault(host, asyncio.Semaphore(PER_HOST)):
+        async with self._turns.setdefault(host, asyncio.Semaphore(self._at_a_time)):
             turn = Turn(self._causes, host, self.timeout)
             try:
                 yield turn

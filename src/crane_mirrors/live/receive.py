@@ -17,6 +17,7 @@ from crane_mirrors.live.exchange import MAX_REDIRECTS
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Mapping
+    from socket import socket
 
     import httpx
 
@@ -30,8 +31,11 @@ IPV4_AFTER = 0.3
 """After how many seconds without a connection IPv4 is tried by itself (RFC 8305 has a quarter of a second)."""
 
 LONG = 4 * 2**20
-PIECE = 2**20
+PIECE = 2**18
 """How many bytes are taken at a time, at most, of a body that is ``LONG``."""
+
+_RECORD = 2**14
+"""As much as one record of TLS holds."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -178,11 +182,27 @@ def _pieces(response: httpx.Response, idle: float) -> Iterator[bytes | memoryvie
     connection.settimeout(idle)
     piece = memoryview(bytearray(PIECE))
     while left > 0:
-        length = connection.recv_into(piece[: min(left, PIECE)])
-        if not length:
-            raise Failed("truncated")
+        length, failure = _filled(connection, piece[: min(left, PIECE)])
         yield piece[:length]
         left -= length
+        if failure:
+            raise failure
+
+
+def _filled(connection: socket, room: memoryview) -> tuple[int, Exception | None]:
+    """Receive until the room is full, for a call to write costs more than one to receive; and say what ended it."""
+    length = 0
+    try:
+        while length < len(room):
+            new = connection.recv_into(room[length:])
+            if not new:
+                return length, Failed("truncated")
+            length += new
+            if new < _RECORD:
+                break  # it is slower than we are, and somebody may be looking on
+    except OSError as error:
+        return length, error
+    return length, None
 
 
 def _plain_length(response: httpx.Response) -> int:

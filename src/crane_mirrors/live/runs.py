@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from crane_mirrors.live.check import Compared, compare
+from crane_mirrors.live.exchange import PER_HOST
 from crane_mirrors.live.loop import run
 from crane_mirrors.live.network import Network
 from crane_mirrors.live.probe import Measured, probe
@@ -41,7 +42,12 @@ def probe_all(
             done(1)
             return measured
 
-        return await asyncio.gather(*(one(question, place) for question, place in asked))
+        running = []
+        for question, place in asked:
+            running.append(asyncio.ensure_future(one(question, place)))
+            # The first are on their way while the others are still made ready.
+            await asyncio.sleep(0)
+        return await asyncio.gather(*running)
 
     return run(all_of_them())
 
@@ -50,7 +56,8 @@ def compare_all(asked: Sequence[Comparison], timeout: float, done: Callable[[int
     """Compare mirrors with their origins, all at once, each within ``timeout`` seconds."""
 
     async def all_of_them() -> list[list[Compared]]:
-        network = Network(timeout)
+        # They share their connections: while one waits for a token from elsewhere, another can use them.
+        network = Network(timeout, 2 * PER_HOST)
         async with network.connections() as exchanger:
 
             async def one(asked: Comparison) -> list[Compared]:
