@@ -530,10 +530,12 @@ def start(
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     python = ["-c", program] if program else ["-m", "crane_mirrors"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "CRANE_MIRRORS_NO_CACHE": "1"}
     return subprocess.Popen(
         [sys.executable, "-P", *python, "fetch", *words, "-c", place.catalogue],
         cwd=place.folder,
-        env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "CRANE_MIRRORS_NO_CACHE": "1"},
+        # What measures coverage could not write its own file, either.
+        env={name: value for name, value in environment.items() if not (limit and name.startswith("COVERAGE_"))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if stdout is None else stdout,
         stderr=subprocess.PIPE,

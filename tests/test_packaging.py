@@ -117,9 +117,11 @@ def test_metadata_carries_the_readme(metadata: Message) -> None:
 
 
 def test_sdist_holds_all_that_a_packager_needs(sdist: Path, shipped: Shipped) -> None:
-    """Source, catalogue, tests, benchmarks and papers, and nothing else."""
+    """Source, catalogue, tests, benchmarks, examples and papers, and nothing else."""
     papers = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml", ".gitignore"}
-    assert files(sdist, ".") == files(shipped.source, "src", "data", "tests", "benchmarks") | papers | {"PKG-INFO"}
+    assert files(sdist, ".") == files(shipped.source, "src", "data", "tests", "benchmarks", "examples") | papers | {
+        "PKG-INFO"
+    }
 
 
 def test_sdist_builds_the_same_wheel(sdist: Path, shipped: Shipped, tmp_path: Path) -> None:
