@@ -9,11 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -51,11 +52,17 @@ def need(program: str) -> str:
     return found or absent(f"{program} is not installed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that run servers run one after the other, where several processes share the tests (`pytest -n 2`)."""
-    for item in items:
-        if has_servers(item.path):
-            item.add_marker(pytest.mark.xdist_group("servers"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where two processes share the tests (`pytest -n 2`), let one run all that talk to servers, for ports are few."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "servers" if has_servers(PROJECT / path) else path
+
+    return Scheduling(config, log)
 
 
 @cache
@@ -78,6 +85,13 @@ def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """Give a folder with a path so short that podman, and the names of dockerd's sockets, have room in it."""
+    with tempfile.TemporaryDirectory(prefix="cm-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 class Ran(NamedTuple):

@@ -211,7 +211,7 @@ def leave_network() -> str:
 def run_tests(arguments: list[str], *, coverage: bool) -> int:
     """Run pytest, and with coverage also its report, and give the first exit code that is not 0."""
     # All tests take a second process: one runs what talks to servers, the other all the rest.
-    pytest = ["-m", "pytest", *(arguments or ["-n", "2", "--dist", "loadgroup"])]
+    pytest = ["-m", "pytest", *(arguments or ["-n", "2", "--dist", "loadscope"])]
     commands = [pytest]
     if coverage:
         commands = [["-m", "coverage", verb] for verb in ("erase", "combine", "report")]

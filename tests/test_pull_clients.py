@@ -116,18 +116,18 @@ def ctr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 
 @pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def docker(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     need("docker")
     if os.geteuid() != 0:
         absent("dockerd needs root")
     # Older dockerds want a cgroup hierarchy with all controllers; the mount is seen by nobody else.
     script = 'umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 1; exec "$@"'
     unshare = [need("unshare"), "-m", "--propagation", "private", "sh", "-c", script, "sh"]
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/d.sock")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/d.sock")
     monkeypatch.setenv("HOME", str(tmp_path))
     options = {"data-root": "data", "exec-root": "exec", "pidfile": "docker.pid"}
-    command = [need("dockerd"), *(f"--{name}={tmp_path / value}" for name, value in options.items())]
-    command += ["-H", f"unix://{tmp_path}/d.sock", "--iptables=false", "--ip6tables=false", "--bridge=none"]
+    command = [need("dockerd"), *(f"--{name}={short / value}" for name, value in options.items())]
+    command += ["-H", f"unix://{short}/d.sock", "--iptables=false", "--ip6tables=false", "--bridge=none"]
     with daemon([*unshare, *command, "--storage-driver=vfs"], ["docker", "version"], tmp_path):
         yield Client(
             "docker",

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -115,13 +114,6 @@ def public_registries(folder: Path) -> Iterator[World]:
         backends = {host: forward(server.authority) for host, server in registries.items()}
         names = stack.enter_context(public_names(folder / "names", backends))
         yield World(folder, names, images, registries)
-
-
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """Give a folder with a path so short that podman, and the names of dockerd's sockets, have room in it."""
-    with tempfile.TemporaryDirectory(prefix="cm-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
 
 
 @pytest.fixture
