@@ -17,7 +17,8 @@ from servers.images import make_image
 from servers.process import end, free_port
 from servers.registry import Registry, registry
 
-IMAGE = make_image("v1")
+IMAGES = {"app": make_image("v1"), "tool": make_image("v1 of the tool")}
+IMAGE = IMAGES["app"]
 NEWER = make_image("v2")
 
 
@@ -37,8 +38,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     dead = f"127.0.0.1:{free_port()}"
     with registry(folder / "near") as near, registry(folder / "origin") as origin:
         for name in ("app", "tool"):
-            near.push(f"gocrane/crane/{name}", "v1", IMAGE)
-            origin.push(f"gocrane/{name}", "v1", IMAGE)
+            near.push(f"gocrane/crane/{name}", "v1", IMAGES[name])
+            origin.push(f"gocrane/{name}", "v1", IMAGES[name])
             origin.push(f"gocrane/{name}", "v2", NEWER)
             near.push(f"gocrane/crane/{name}", "main", IMAGE)
             origin.push(f"gocrane/{name}", "main", NEWER)
@@ -168,7 +169,7 @@ def test_client_takes_the_first_mirror_that_answers(
         assert (gone["mirror"], gone["exit_code"] > 0, near["mirror"], near["exit_code"]) == ("gone", True, "near", 0)
         assert {row["reference"], row["tagged"]} <= client.names
         assert row["tagged"] == f"{place.origin.authority}/gocrane/{row['name']}:v1"
-        assert client.has(row["tagged"], IMAGE.digest)
+        assert client.has(row["tagged"], IMAGES[row["name"]].digest)
     assert "connection refused" in ran.err
     paths = {request.path for request in place.near.requests[asked[0] :]}
     assert {f"/v2/gocrane/crane/{image}/manifests/v1" for image in ("app", "tool")} <= paths

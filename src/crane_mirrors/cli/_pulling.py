@@ -125,7 +125,9 @@ def pull_image(image: Image, children: Children, *, label: str | None) -> Pulled
             note(f"{image.label}: {_unnamed(image)}")
         if name:
             source = Reference.parse(route.target)
-            code = _run(image, tag_command(image.client, source, name), children, label)
+            # podman reads all names of an image and writes them back: of two at once, one would be lost.
+            with children.alone:
+                code = _run(image, tag_command(image.client, source, name), children, label)
             # Another route would bring what is here already, and end at the same command.
             return Pulled(image, (*attempts[:-1], Attempt(route, code)), name)
         return Pulled(image, tuple(attempts))

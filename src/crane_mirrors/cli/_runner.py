@@ -44,6 +44,8 @@ class Children:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.alone = threading.Lock()
+        """To be held for a program that does not bear another of its sort beside it."""
         self._running: set[subprocess.Popen[bytes]] = set()
         self._ending = False
 
