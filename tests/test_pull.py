@@ -365,6 +365,15 @@ def test_jobs_pull_at_once(cli: CLI, clients: Clients, tmp_path: Path) -> None:
     assert cli("pull", "craned:v1", "dashboard:v1", "fadvisor:v1", "--jobs", "3").code == 0
 
 
+def test_jobs_give_names_one_after_the_other(cli: CLI, clients: Clients, tmp_path: Path) -> None:
+    """Two clients that name an image at the same time would forget one of the names, so none runs beside another."""
+    busy = shlex.quote(str(tmp_path / "busy"))
+    for name in ("mkdir", "rmdir"):
+        (clients.folder / name).symlink_to(f"/bin/{name}")
+    clients.add("podman", f'case "$1" in tag) mkdir {busy} && sleep 0.2 && rmdir {busy} || exit 9;; esac')
+    assert cli("pull", "craned:v1", "dashboard:v1", "fadvisor:v1", "--jobs", "3").code == 0
+
+
 def test_a_pipe_that_is_held_open_is_not_waited_for(cli: CLI, clients: Clients) -> None:
     """What a client leaves running, a pause process for example, does not keep us."""
     clients.add("docker", "sleep 8 & exit 0")
