@@ -112,7 +112,7 @@ def test_certificates_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_p
     (tmp_path / "ca.pem").write_text("none", encoding="ascii")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with pytest.raises(Failed) as caught:
-        read("http://127.0.0.1:9/")
+        read("https://127.0.0.1:9/")
     assert caught.value.cause == "tls: the certificates of the environment cannot be read"
 
 

@@ -59,12 +59,11 @@ def received(ask: Ask, idle: float) -> Iterator[Answer]:
     """
     import httpx
 
-    tls = _trusted()
     url, deadline = ask.url, time.monotonic() + idle
     try:
         for _ in range(MAX_REDIRECTS + 1):
             headers = {**ask.headers, **(ask.secret if same_server(url, ask.url) else {})}
-            client, response = _Race(url, headers, tls, idle).won(deadline)
+            client, response = _Race(url, headers, _trusted(url), idle).won(deadline)
             with closing(client), closing(response):
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or not location:
@@ -144,9 +143,14 @@ def _close(opened: _Open) -> None:
     client.close()
 
 
-def _trusted() -> ssl.SSLContext:
+def _trusted(url: str) -> ssl.SSLContext:
+    import ssl
+
     import httpx
 
+    if not url.startswith("https:") and not getproxies():
+        # Reading the certificates takes 40 ms; nobody is trusted here, and nobody is asked.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         return httpx.create_ssl_context()
     except OSError:
