@@ -31,7 +31,7 @@ IPV4_AFTER = 0.3
 """After how many seconds without a connection IPv4 is tried by itself (RFC 8305 has a quarter of a second)."""
 
 LONG = 4 * 2**20
-PIECE = 2**18
+PIECE = 2**20
 """How many bytes are taken at a time, at most, of a body that is ``LONG``."""
 
 _RECORD = 2**14
