@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crane_mirrors.cli._answer import raced
-from crane_mirrors.resolve.routes import is_called
+from crane_mirrors.resolve.routes import is_chosen
 
 if TYPE_CHECKING:
     from crane_mirrors.cli._settings import Settings
@@ -24,8 +24,5 @@ def routes_to_try(settings: Settings, answer: Answer) -> tuple[Route, ...]:
 
     Raises NetworkFailed when --fastest finds none that answers.
     """
-    routes = raced(settings, answer).routes
-    if not settings.mirror:
-        return routes
     # The resolver refused a call whose mirrors have nothing of this.
-    return tuple(route for route in routes if any(is_called(route.place, word) for word in settings.mirror))
+    return tuple(route for route in raced(settings, answer).routes if is_chosen(route.place, settings.mirror))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from crane_mirrors.catalogue import Catalogue
 
-__all__ = ["Layers", "find_layers"]
+__all__ = ["Layers", "base_folder", "find_layers"]
 
 PROJECT_FILE = ".crane-mirrors.yaml"
 
@@ -44,7 +44,7 @@ class Layers(NamedTuple):
 
 def find_layers(options: tuple[str, ...], *, project: bool = True) -> Layers:
     """Find the files that are there, and take those that the environment and the options name."""
-    user = os.path.join(_base("XDG_CONFIG_HOME", ".config"), "crane-mirrors", "mirrors.yaml")
+    user = os.path.join(base_folder("XDG_CONFIG_HOME", ".config"), "crane-mirrors", "mirrors.yaml")
     users = (user,) if os.path.isabs(user) and os.path.lexists(user) else ()
     own = _project_file() if project else None
     environment = os.environ.get("CRANE_MIRRORS_CATALOGUE", "").split(os.pathsep)
@@ -73,11 +73,12 @@ def _project_file() -> str | None:
 def _cache_dir() -> str | None:
     if os.environ.get("CRANE_MIRRORS_NO_CACHE"):
         return None
-    folder = os.path.join(_base("XDG_CACHE_HOME", ".cache"), "crane-mirrors")
+    folder = os.path.join(base_folder("XDG_CACHE_HOME", ".cache"), "crane-mirrors")
     return folder if os.path.isabs(folder) else None
 
 
-def _base(variable: str, default: str) -> str:
+def base_folder(variable: str, default: str) -> str:
+    """Give a base directory of the user: the variable's, or the default in the home."""
     # The XDG base directory specification: a path that is not absolute is to be ignored.
     base = os.environ.get(variable, "")
     return base if os.path.isabs(base) else os.path.join(os.path.expanduser("~"), default)

@@ -10,7 +10,7 @@ from crane_mirrors.clients import pull_command
 from crane_mirrors.errors import InvalidInput, NegativeAnswer, NetworkFailed, NoRoute
 from crane_mirrors.model import shown
 from crane_mirrors.reference import Reference
-from crane_mirrors.resolve.routes import is_called
+from crane_mirrors.resolve.routes import is_called, is_chosen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,4 @@ def _trusted(answer: Answer, word: str | None) -> Place:
 def _candidates(settings: Settings, answer: Answer) -> tuple[Place, ...]:
     if Reference.parse(answer.best.target).digest:
         raise InvalidInput(f"image '{answer.name}' already has a digest: leave out --pin, or give a tag")
-    places = [route.place for route in answer.routes]
-    if settings.mirror:
-        places = [place for place in places if any(is_called(place, word) for word in settings.mirror)]
-    return tuple(places)
+    return tuple(route.place for route in answer.routes if is_chosen(route.place, settings.mirror))

@@ -10,7 +10,7 @@ from crane_mirrors.cli._live import duration
 from crane_mirrors.cli._messages import note
 from crane_mirrors.cli._state import change_state, read_state
 from crane_mirrors.errors import NetworkFailed
-from crane_mirrors.resolve.routes import is_called
+from crane_mirrors.resolve.routes import is_chosen
 
 if TYPE_CHECKING:
     from crane_mirrors.cli._settings import Settings
@@ -24,7 +24,7 @@ _USUAL_AGE = 600
 
 def put_fastest_first(settings: Settings, found: Answer) -> Answer:
     """Reorder an answer's routes. Raises NetworkFailed with each cause when no mirror gives a right answer."""
-    routes = [route for route in found.routes if not settings.mirror or _is_chosen(route, settings)]
+    routes = [route for route in found.routes if is_chosen(route.place, settings.mirror)]
     most = _max_age(settings)
     key = "\n".join((found.kind, *sorted(route.target for route in routes)))
     if most and (kept := read_state()["fastest"].get(key)):
@@ -62,10 +62,6 @@ def _nobody(settings: Settings, found: Answer, outcome: Outcome) -> Answer:
 def _first(found: Answer, winner: Route, text: str) -> Answer:
     best = winner._replace(notes=(*winner.notes, text))
     return found._replace(routes=(best, *(route for route in found.routes if route is not winner)))
-
-
-def _is_chosen(route: Route, settings: Settings) -> bool:
-    return any(is_called(route.place, word) for word in settings.mirror)
 
 
 def _max_age(settings: Settings) -> float:

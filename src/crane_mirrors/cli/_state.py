@@ -9,6 +9,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from crane_mirrors.cli._layers import base_folder
 from crane_mirrors.cli._messages import note
 
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ def change_state(change: Callable[[State], object]) -> None:
 
 
 def _folder() -> str:
-    # The XDG base directory specification: a path that is not absolute is to be ignored.
-    base = os.environ.get("XDG_STATE_HOME", "")
-    base = base if os.path.isabs(base) else os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(base, "crane-mirrors")
+    return os.path.join(base_folder("XDG_STATE_HOME", os.path.join(".local", "state")), "crane-mirrors")
 
 
 def _checked(table: Any) -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crane_mirrors.errors import InvalidInput, NoRoute, NotFound, UnknownName
 from crane_mirrors.model import nearest, shown
-from crane_mirrors.resolve.routes import check_mirrors, is_called
+from crane_mirrors.resolve.routes import check_mirrors, is_chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +41,7 @@ class Subject(NamedTuple):
 
     def chosen(self, settings: Settings) -> tuple[Place, ...]:
         """Give the copies that a person chose with ``--mirror``, otherwise all."""
-        places = tuple(route.place for route in self.answer.routes)
-        if not settings.mirror:
-            return places
-        return tuple(place for place in places if any(is_called(place, word) for word in settings.mirror))
+        return tuple(route.place for route in self.answer.routes if is_chosen(route.place, settings.mirror))
 
 
 def subjects(catalogue: Catalogue, settings: Settings, wanted: Wanted) -> list[Subject]:

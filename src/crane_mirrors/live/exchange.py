@@ -31,7 +31,7 @@ PER_HOST = 4
 """How many requests are under way to one server at a time."""
 
 _DRAIN_SECONDS = 0.2
-_REDIRECTS = (301, 302, 303, 307, 308)
+REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class Ask(NamedTuple):
@@ -195,7 +195,7 @@ class Exchanger:
                 ) as response,
             ):
                 location = response.headers.get("location")
-                if response.status_code not in _REDIRECTS or not location:
+                if response.status_code not in REDIRECTS or not location:
                     yield _Stream(url, response.status_code, response.headers, response.aiter_raw())
                     return
                 await _drain(response.aiter_raw())

@@ -12,7 +12,7 @@ from urllib.request import getproxies
 
 from crane_mirrors.live.addresses import next_url, same_server
 from crane_mirrors.live.causes import Failed, cause_of
-from crane_mirrors.live.exchange import MAX_REDIRECTS
+from crane_mirrors.live.exchange import MAX_REDIRECTS, REDIRECTS
 
 if TYPE_CHECKING:
     import ssl
@@ -36,8 +36,6 @@ PIECE = 2**20
 
 _RECORD = 2**14
 """As much as one record of TLS holds."""
-
-_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def received(ask: Ask, idle: float) -> Iterator[Answer]:
             client, response = _Race(url, headers, _trusted(url), idle).won(deadline)
             with closing(client), closing(response):
                 location = response.headers.get("location")
-                if response.status_code not in _REDIRECTS or not location:
+                if response.status_code not in REDIRECTS or not location:
                     yield Answer(url, response.status_code, response.headers, _pieces(response, idle))
                     return
             url = next_url(url, location)

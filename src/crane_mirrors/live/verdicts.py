@@ -11,14 +11,11 @@ if TYPE_CHECKING:
     from crane_mirrors.live.check import Compared
     from crane_mirrors.live.differences import Difference
 
-__all__ = ["BAD", "VERDICTS", "Judged", "Verdict", "judge", "judge_compared"]
+__all__ = ["VERDICTS", "Judged", "Verdict", "judge", "judge_compared"]
 
 Verdict = Literal["fresh", "lagging", "overdue", "diverged", "missing", "unreachable", "unknown"]
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-
-BAD: tuple[Verdict, ...] = ("overdue", "diverged", "missing")
-"""The verdicts that are a negative answer, unless a person says otherwise."""
 
 _MOST, _LONGEST = 1000, 500
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crane_mirrors.catalogue.entry import Entry, Place
     from crane_mirrors.model import RouteKind
 
-__all__ = ["Answer", "Choice", "Ranking", "Route", "check_mirrors", "is_called", "rank"]
+__all__ = ["Answer", "Choice", "Ranking", "Route", "check_mirrors", "is_called", "is_chosen", "rank"]
 
 
 class Choice(NamedTuple):
@@ -101,6 +101,12 @@ def _order(catalogue: Catalogue, entry: Entry, choice: Choice) -> tuple[list[int
 def is_called(place: Place, word: str) -> bool:
     """Tell whether a place is meant by a word after ``--mirror``: its name, its host kind, or ``origin``."""
     return word in (place.name, place.host_kind) or (word == "origin" and place.is_origin)
+
+
+def is_chosen(place: Place, words: Iterable[str]) -> bool:
+    """Tell whether a place is meant by one of the words after ``--mirror``; without any, every place is."""
+    words = tuple(words)
+    return not words or any(is_called(place, word) for word in words)
 
 
 def check_mirrors(catalogue: Catalogue, words: Iterable[str]) -> None:
