@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import click
+
+from crane_mirrors.cli._settings import CatalogueName
 from crane_mirrors.errors import InvalidInput, NoRoute, NotFound, UnknownName
 from crane_mirrors.model import nearest, shown
 from crane_mirrors.resolve.routes import check_mirrors, is_chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.catalogue.entry import Entry, Place
@@ -17,10 +20,29 @@ if TYPE_CHECKING:
     from crane_mirrors.model import Kind
     from crane_mirrors.resolve.routes import Answer
 
-__all__ = ["KINDS", "Subject", "Wanted", "subjects"]
+__all__ = ["Subject", "Wanted", "subject_options", "subjects"]
 
 KINDS: tuple[Kind, ...] = ("image", "helm", "git")
 """The kinds that can be asked about by name."""
+
+
+_OPTIONS = (
+    click.argument(
+        "names",
+        nargs=-1,
+        metavar="[NAME[:TAG]...]",
+        type=CatalogueName(lambda catalogue: [name for kind in KINDS for name in catalogue.names(kind)]),
+    ),
+    click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only things of this kind."),
+    click.option("--raw", nargs=3, metavar="REPO REF PATH", help="A file of a Git repository instead of names."),
+)
+
+
+def subject_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add to a command what a person can ask about: ``names``, ``kinds`` and ``raw``."""
+    for decorate in reversed(_OPTIONS):
+        function = decorate(function)
+    return function
 
 
 class Wanted(NamedTuple):

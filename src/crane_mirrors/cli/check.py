@@ -11,9 +11,9 @@ from crane_mirrors.cli._answer import emit
 from crane_mirrors.cli._credentials import logins
 from crane_mirrors.cli._live import duration, progress
 from crane_mirrors.cli._messages import complain
-from crane_mirrors.cli._settings import CatalogueName, options
+from crane_mirrors.cli._settings import options
 from crane_mirrors.cli._state import change_state, read_state
-from crane_mirrors.cli._subjects import KINDS, Subject, Wanted, subjects
+from crane_mirrors.cli._subjects import Subject, Wanted, subject_options, subjects
 from crane_mirrors.errors import InvalidInput, NetworkFailed, NoRoute
 from crane_mirrors.model import nearest, printable, shown
 from crane_mirrors.reference import Reference
@@ -32,17 +32,10 @@ _HEADER = ("KIND", "NAME", "MIRROR", "VERDICT", "BEHIND", "WHY")
 
 
 @click.command("check")
-@click.argument(
-    "names",
-    nargs=-1,
-    metavar="[NAME[:TAG]...]",
-    type=CatalogueName(lambda catalogue: [name for kind in KINDS for name in catalogue.names(kind)]),
-)
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only things of this kind.")
+@subject_options
 @click.option("--tag", metavar="T", help="Tag of images; default: the catalogue's, mostly main.")
 @click.option("--platform", metavar="P", help="Compare one platform of images, as in linux/arm64.")
 @click.option("--ref", metavar="REF", help="Compare one branch or tag of Git repositories.")
-@click.option("--raw", nargs=3, metavar="REPO REF PATH", help="A file of a Git repository instead of names.")
 @click.option(
     "--fail-on",
     metavar="VERDICTS",

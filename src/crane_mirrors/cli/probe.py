@@ -10,8 +10,8 @@ from crane_mirrors.cli._answer import emit
 from crane_mirrors.cli._credentials import logins
 from crane_mirrors.cli._live import milliseconds, progress
 from crane_mirrors.cli._messages import complain
-from crane_mirrors.cli._settings import CatalogueName, options
-from crane_mirrors.cli._subjects import KINDS, Subject, Wanted, subjects
+from crane_mirrors.cli._settings import options
+from crane_mirrors.cli._subjects import Subject, Wanted, subject_options, subjects
 from crane_mirrors.errors import NetworkFailed
 from crane_mirrors.model import printable
 from crane_mirrors.render import Result
@@ -32,14 +32,7 @@ _HEADER = ("KIND", "NAME", "MIRROR", "MEDIAN", "MIN", "SPREAD", "CONNECT", "CAUS
 
 
 @click.command("probe")
-@click.argument(
-    "names",
-    nargs=-1,
-    metavar="[NAME[:TAG]...]",
-    type=CatalogueName(lambda catalogue: [name for kind in KINDS for name in catalogue.names(kind)]),
-)
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only things of this kind.")
-@click.option("--raw", nargs=3, metavar="REPO REF PATH", help="A file of a Git repository instead of names.")
+@subject_options
 @click.option(
     "--samples", type=click.IntRange(1, 100), default=3, show_default=True, help="Warm requests for each mirror."
 )

@@ -30,6 +30,9 @@ MAX_REDIRECTS = 5
 PER_HOST = 4
 """How many requests are under way to one server at a time."""
 
+PAGES = ("text/html", "application/xhtml+xml")
+"""The media types of pages for people."""
+
 _DRAIN_SECONDS = 0.2
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -88,7 +91,7 @@ class Reply:
     @property
     def is_page(self) -> bool:
         """Whether the body is a page for people, such as a login page or that of a captive portal."""
-        return self.media_type in ("text/html", "application/xhtml+xml")
+        return self.media_type in PAGES
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crane_mirrors.live.causes import Failed, check_status
 from crane_mirrors.live.differences import Difference, compare_digests
-from crane_mirrors.live.exchange import Ask
+from crane_mirrors.live.exchange import PAGES, Ask
 from crane_mirrors.live.question import First
 from crane_mirrors.live.registry import Registry
 
@@ -87,4 +87,4 @@ def is_login_page(media_type: str, url: str) -> bool:
     (True, False)
     """
     path = url.partition("#")[0].partition("?")[0].lower()
-    return media_type in ("text/html", "application/xhtml+xml") and not path.endswith((".html", ".htm", ".xhtml"))
+    return media_type in PAGES and not path.endswith((".html", ".htm", ".xhtml"))
