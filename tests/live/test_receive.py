@@ -16,8 +16,8 @@ from servers.tls import make_authority
 from servers.web import file, read_request, redirect, routes, web
 
 from crane_mirrors.live import receive
+from crane_mirrors.live.ask import Ask
 from crane_mirrors.live.causes import Failed
-from crane_mirrors.live.exchange import Ask
 from crane_mirrors.live.receive import LONG, received
 
 CONTENT = random.Random(2).randbytes(LONG + 123_457)

@@ -7,9 +7,8 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from crane_mirrors.live.ask import Ask, is_login_page, media_type
 from crane_mirrors.live.causes import Failed, NotThere, check_status
-from crane_mirrors.live.exchange import Ask
-from crane_mirrors.live.file import is_login_page
 from crane_mirrors.live.receive import received
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _continued(source: Source, store: Store, bounds: Bounds, tell: Callable[[int
 
 def _check(answer: Answer) -> None:
     check_status(answer.status, answer.headers)
-    if is_login_page(answer.headers.get("content-type", "").partition(";")[0].strip().lower(), answer.url):
+    if is_login_page(media_type(answer.headers), answer.url):
         raise Failed("login page")
     if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Failed("an encoding that nobody asked for")

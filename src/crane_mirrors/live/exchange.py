@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from crane_mirrors.live.addresses import next_url, same_server
+from crane_mirrors.live.ask import MAX_REDIRECTS, PAGES, REDIRECTS, SMALL, media_type
 from crane_mirrors.live.body import read_body
 from crane_mirrors.live.causes import Failed, cause_of
 from crane_mirrors.live.loop import lookups
+from crane_mirrors.live.trust import certificates
 
 if TYPE_CHECKING:
     import ssl
@@ -21,30 +21,14 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["SMALL", "Ask", "Exchanger", "Reply", "Timing"]
+    from crane_mirrors.live.ask import Ask
 
-SMALL = 2**20
-"""How many bytes are read, at most, where a small answer is expected."""
+__all__ = ["PER_HOST", "Exchanger", "Reply", "Timing"]
 
-MAX_REDIRECTS = 5
 PER_HOST = 4
 """How many requests are under way to one server at a time."""
 
-PAGES = ("text/html", "application/xhtml+xml")
-"""The media types of pages for people."""
-
 _DRAIN_SECONDS = 0.2
-REDIRECTS = (301, 302, 303, 307, 308)
-
-
-class Ask(NamedTuple):
-    """A request; ``secret`` headers go to its own server only, never along with a redirect to another."""
-
-    url: str
-    method: str = "GET"
-    headers: Mapping[str, str] = {}
-    content: bytes | None = None
-    secret: Mapping[str, str] = {}
 
 
 class Timing(NamedTuple):
@@ -86,7 +70,7 @@ class Reply:
     @property
     def media_type(self) -> str:
         """The type of the body without parameters, lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type(self.headers)
 
     @property
     def is_page(self) -> bool:
@@ -133,16 +117,16 @@ class Exchanger:
         """Open a pool; its connections close when the block ends. Raises Failed for a proxy that is no address."""
         from http.cookiejar import CookieJar, DefaultCookiePolicy
 
+        tls = certificates() if tls is None else tls
         import httpx
 
-        _spare_searches()
         try:
             client = httpx.AsyncClient(
                 # As Git, curl and Docker do: a jar would send a cookie to every port of its host, and to its domain.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 timeout=None,
                 follow_redirects=False,
-                verify=True if tls is None else tls,
+                verify=tls,
                 limits=httpx.Limits(max_connections=256, max_keepalive_connections=128),
                 headers={"User-Agent": "crane-mirrors", "Accept-Encoding": "gzip"},
             )
@@ -150,8 +134,6 @@ class Exchanger:
             raise Failed("proxy: socks is not supported") from None
         except (ValueError, httpx.InvalidURL):
             raise Failed("proxy: the environment names one that is no address") from None
-        except OSError:
-            raise Failed("tls: the certificates of the environment cannot be read") from None
         async with client:
             yield cls(client)
 
@@ -206,12 +188,6 @@ class Exchanger:
             if ask.content is not None and not same_server(url, ask.url):
                 raise Failed("redirect of a question to another host")
         raise Failed("too many redirects")
-
-
-def _spare_searches() -> None:
-    """Say that sniffio is missing, if it is: httpcore looks for it anew a dozen times in an exchange, on the disk."""
-    if "sniffio" not in sys.modules and importlib.util.find_spec("sniffio") is None:
-        sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:

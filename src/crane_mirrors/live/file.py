@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crane_mirrors.live.ask import Ask, is_login_page
 from crane_mirrors.live.causes import Failed, check_status
 from crane_mirrors.live.differences import Difference, compare_digests
-from crane_mirrors.live.exchange import PAGES, Ask
 from crane_mirrors.live.question import First
 from crane_mirrors.live.registry import Registry
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crane_mirrors.catalogue.entry import Place
     from crane_mirrors.live.exchange import Exchanger, Reply
 
-__all__ = ["FileQuestion", "is_login_page"]
+__all__ = ["FileQuestion"]
 
 MAX_FILE = 16 * 2**20
 _NO_HEAD = (400, 403, 405, 501)
@@ -78,13 +78,3 @@ class FileQuestion:
         check_status(reply.status, reply.headers)
         if is_login_page(reply.media_type, url):
             raise Failed("login page")
-
-
-def is_login_page(media_type: str, url: str) -> bool:
-    """Tell whether a page came in place of a file that is none.
-
-    >>> is_login_page("text/html", "https://a.example/values.yaml"), is_login_page("text/html", "https://a.example/x.html")
-    (True, False)
-    """
-    path = url.partition("#")[0].partition("?")[0].lower()
-    return media_type in PAGES and not path.endswith((".html", ".htm", ".xhtml"))

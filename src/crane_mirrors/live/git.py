@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from crane_mirrors.live.ask import SMALL, Ask
 from crane_mirrors.live.causes import Failed, NotAsked, NotThere, check_status
 from crane_mirrors.live.differences import Difference, compare_refs
-from crane_mirrors.live.exchange import SMALL, Ask
 from crane_mirrors.live.loop import aside_until
 from crane_mirrors.live.pktline import DELIMITER, FLUSH, packet, packets, refs_of
 from crane_mirrors.live.question import First

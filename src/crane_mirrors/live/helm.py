@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from crane_mirrors.live.ask import Ask
 from crane_mirrors.live.causes import Failed, NotAsked, check_status
 from crane_mirrors.live.charts import parse_index
 from crane_mirrors.live.differences import Difference, compare_charts
-from crane_mirrors.live.exchange import Ask
 from crane_mirrors.live.loop import aside_until
 from crane_mirrors.live.question import First
 from crane_mirrors.live.registry import Registry

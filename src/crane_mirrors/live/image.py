@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crane_mirrors.live.ask import Ask
 from crane_mirrors.live.causes import Failed
 from crane_mirrors.live.differences import Difference, compare_digests
-from crane_mirrors.live.exchange import Ask
 from crane_mirrors.live.question import First
 from crane_mirrors.live.registry import Registry
 from crane_mirrors.reference import Repository

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from crane_mirrors.live.causes import Failed
 from crane_mirrors.live.exchange import PER_HOST, Exchanger
+from crane_mirrors.live.trust import certificates
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator
 
 __all__ = ["Network", "Turn"]
@@ -44,16 +44,11 @@ class Network:
 
         Raises Failed when no certificates to trust can be read.
         """
-        import httpx
-
         self.timeout = timeout
         self._at_a_time = turns
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._causes: dict[str, str] = {}
-        try:
-            self._tls: ssl.SSLContext = httpx.create_ssl_context()
-        except OSError:
-            raise Failed("tls: the certificates of the environment cannot be read") from None
+        self._tls = certificates()
 
     @asynccontextmanager
     async def turn(self, host: str) -> AsyncIterator[Turn]:

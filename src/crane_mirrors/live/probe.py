@@ -9,7 +9,8 @@ from crane_mirrors.live.causes import Failed
 
 if TYPE_CHECKING:
     from crane_mirrors.catalogue.entry import Place
-    from crane_mirrors.live.exchange import Ask, Exchanger, Timing
+    from crane_mirrors.live.ask import Ask
+    from crane_mirrors.live.exchange import Exchanger, Timing
     from crane_mirrors.live.network import Network
     from crane_mirrors.live.question import Question
 

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from crane_mirrors.catalogue.entry import Place
+    from crane_mirrors.live.ask import Ask
     from crane_mirrors.live.differences import Difference
-    from crane_mirrors.live.exchange import Ask, Exchanger, Timing
+    from crane_mirrors.live.exchange import Exchanger, Timing
 
 __all__ = ["First", "Question"]
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
 from crane_mirrors.live.addresses import next_url, same_server
+from crane_mirrors.live.ask import MAX_REDIRECTS, REDIRECTS
 from crane_mirrors.live.causes import Failed, cause_of
-from crane_mirrors.live.exchange import MAX_REDIRECTS, REDIRECTS
+from crane_mirrors.live.trust import certificates, load_httpx
 
 if TYPE_CHECKING:
     import ssl
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from crane_mirrors.live.exchange import Ask
+    from crane_mirrors.live.ask import Ask
 
     _Open = tuple[httpx.Client, httpx.Response]
 
@@ -31,11 +32,16 @@ IPV4_AFTER = 0.3
 """After how many seconds without a connection IPv4 is tried by itself (RFC 8305 has a quarter of a second)."""
 
 LONG = 4 * 2**20
-PIECE = 2**20
-"""How many bytes are taken at a time, at most, of a body that is ``LONG``."""
 
 _RECORD = 2**14
 """As much as one record of TLS holds."""
+
+PIECE = 3 * _RECORD
+"""How many bytes are taken at a time, at most, of a body that is ``LONG``.
+
+Linux gives a file that much memory at once as is written at once. Up to 32 KiB in a block come from a processor's own
+stock; larger blocks took two to five times as long on a virtual machine that had to get them from its host.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ def received(ask: Ask, idle: float) -> Iterator[Answer]:
     Its head must be there after ``idle`` seconds, and then each piece of its body that long after the one before.
     Raises Failed with the cause, in the block as well.
     """
+    load_httpx()
     import httpx
 
     url, deadline = ask.url, time.monotonic() + idle
@@ -144,15 +151,10 @@ def _close(opened: _Open) -> None:
 def _trusted(url: str) -> ssl.SSLContext:
     import ssl
 
-    import httpx
-
     if not url.startswith("https:") and not getproxies():
         # Reading the certificates takes 40 ms; nobody is trusted here, and nobody is asked.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        return httpx.create_ssl_context()
-    except OSError:
-        raise Failed("tls: the certificates of the environment cannot be read") from None
+    return certificates()
 
 
 def _client(tls: ssl.SSLContext, idle: float, *, ipv4: bool) -> httpx.Client:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from crane_mirrors.errors import InvalidReference
 from crane_mirrors.live.addresses import same_server
+from crane_mirrors.live.ask import SMALL, Ask
 from crane_mirrors.live.causes import Failed, NotThere, check_status
-from crane_mirrors.live.exchange import SMALL, Ask, Timing
+from crane_mirrors.live.exchange import Timing
 from crane_mirrors.live.tokens import authorization
 from crane_mirrors.reference import check_digest
 

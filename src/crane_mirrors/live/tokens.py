@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from crane_mirrors.live.addresses import check_realm
+from crane_mirrors.live.ask import Ask
 from crane_mirrors.live.causes import Failed, status_cause
 from crane_mirrors.live.challenge import parse_challenges
-from crane_mirrors.live.exchange import Ask
 
 if TYPE_CHECKING:
     from crane_mirrors.live.challenge import Challenge

@@ -1,0 +1,41 @@
+"""httpx, and whom it trusts: loaded in one place, without what only its own command line needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING
+
+from crane_mirrors.live.causes import Failed
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["certificates", "load_httpx"]
+
+_COMMAND_LINE = "httpx._main"
+"""What httpx imports if it can, and does without if not: its command line, and with that all of rich and pygments."""
+
+
+def load_httpx() -> None:
+    """Import httpx in half the time, and spare it searches; whoever needs it calls this first."""
+    if "httpx" not in sys.modules:
+        sys.modules[_COMMAND_LINE] = None  # type: ignore[assignment]
+        try:
+            import httpx  # noqa: F401
+        finally:
+            del sys.modules[_COMMAND_LINE]
+    if "sniffio" not in sys.modules and importlib.util.find_spec("sniffio") is None:
+        # Where it is missing, httpcore looks for it anew a dozen times in an exchange, on the disk.
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+
+def certificates() -> ssl.SSLContext:
+    """Read the certificates that the environment, or else certifi, says are to be trusted. Raises Failed."""
+    load_httpx()
+    import httpx
+
+    try:
+        return httpx.create_ssl_context()
+    except OSError:
+        raise Failed("tls: the certificates of the environment cannot be read") from None
