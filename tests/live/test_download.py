@@ -14,7 +14,7 @@ from servers.listener import Handle, listening, reset
 from servers.web import Request, Response, encode, file, login_page, read_request, redirect, routes, status, web
 
 from crane_mirrors.live.causes import Failed
-from crane_mirrors.live.download import Bounds, Source, download, strong_validator
+from crane_mirrors.live.download import Bounds, Downloader, Source, strong_validator
 
 CONTENT = random.Random(1).randbytes(300_000)
 BOUNDS = Bounds(idle=5.0, size=2**30)
@@ -86,7 +86,7 @@ def silent(length: int, total: int | None) -> None:
 
 def got(url: str, store: Memory | None = None, bounds: Bounds = BOUNDS) -> Memory:
     store = store or Memory()
-    download(Source(url), store, bounds, silent)
+    Downloader(bounds, silent).download(Source(url), store)
     return store
 
 
@@ -101,7 +101,7 @@ def test_a_file() -> None:
     heard: list[tuple[int, int | None]] = []
     store = Memory()
     with web(file(CONTENT, packed=True)) as server:
-        download(Source(server.url), store, BOUNDS, lambda length, total: heard.append((length, total)))
+        Downloader(BOUNDS, lambda length, total: heard.append((length, total))).download(Source(server.url), store)
         (request,) = server.requests
     assert store.content == CONTENT
     assert request.headers["accept-encoding"] == "identity"
@@ -330,6 +330,8 @@ def test_a_secret_goes_to_its_own_server_only() -> None:
         table = {"/near": redirect("/file"), "/far": redirect(f"{other.url}/file"), "/file": file(b"here")}
         with web(routes(table)) as server:
             for path in ("near", "far"):
-                download(Source(f"{server.url}/{path}", {"Authorization": "Bearer s3cret"}), Memory(), BOUNDS, silent)
+                Downloader(BOUNDS, silent).download(
+                    Source(f"{server.url}/{path}", {"Authorization": "Bearer s3cret"}), Memory()
+                )
             assert [request.headers.get("authorization") for request in server.requests] == ["Bearer s3cret"] * 3
             assert ["authorization" in request.headers for request in other.requests] == [False]

@@ -19,12 +19,13 @@ from crane_mirrors.live import receive
 from crane_mirrors.live.ask import Ask
 from crane_mirrors.live.causes import Failed
 from crane_mirrors.live.receive import LONG, received
+from crane_mirrors.live.trust import Trust
 
 CONTENT = random.Random(2).randbytes(LONG + 123_457)
 
 
 def read(url: str, idle: float = 5) -> bytes:
-    with received(Ask(url, headers={"Accept-Encoding": "identity"}), idle) as answer:
+    with received(Ask(url, headers={"Accept-Encoding": "identity"}), idle, Trust()) as answer:
         return b"".join([bytes(piece) for piece in answer.pieces])
 
 
@@ -47,7 +48,7 @@ def test_the_bytes_are_the_servers(length: int, secure: bool, tmp_path: Path, mo
 def test_redirects_lead_to_the_body() -> None:
     """The answer is the last one, and knows its address."""
     with web(routes({"/old": redirect("/new"), "/new": file(CONTENT)})) as server:
-        with received(Ask(f"{server.url}/old"), 5) as answer:
+        with received(Ask(f"{server.url}/old"), 5, Trust()) as answer:
             assert answer.url == f"{server.url}/new"
         assert_same(read(f"{server.url}/old"), CONTENT)
 

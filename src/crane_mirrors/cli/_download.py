@@ -11,7 +11,8 @@ from crane_mirrors.cli._part import PartFile, check_target
 from crane_mirrors.cli._sources import failure
 from crane_mirrors.errors import CraneMirrorsError, InvalidInput, NegativeAnswer, NetworkFailed
 from crane_mirrors.live.causes import Failed, NotThere
-from crane_mirrors.live.download import Source, download
+from crane_mirrors.live.download import Downloader, Source
+from crane_mirrors.live.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,6 +112,7 @@ class Fetch:
     tell: Callable[[int, int | None], None]
     sha256: str | None = None
     origin: Route | None = None
+    trust: Trust = field(default_factory=Trust)
     attempts: list[Attempt] = field(default_factory=list)
 
     def to_file(self, path: str) -> Taken:
@@ -171,7 +173,8 @@ class Fetch:
     def _download(self, route: Route, store: PartFile | Spool) -> None:
         if not route.target.startswith(("https://", "http://")):
             raise Failed("no address on the web")
-        download(Source(route.target, self.secret(route)), store, self.bounds, self.tell)
+        downloader = Downloader(self.bounds, self.tell, self.trust)
+        downloader.download(Source(route.target, self.secret(route)), store)
 
     def _nothing(self, wanted: str | None) -> CraneMirrorsError:
         """Say why there is nothing to take: no is an answer only where every server gave one."""

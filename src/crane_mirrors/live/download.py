@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from crane_mirrors.live.ask import Ask, is_login_page, media_type
 from crane_mirrors.live.causes import Failed, NotThere, check_status
 from crane_mirrors.live.receive import received
+from crane_mirrors.live.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from crane_mirrors.live.receive import Answer
 
-__all__ = ["Bounds", "Source", "Store", "download", "strong_validator"]
+__all__ = ["Bounds", "Downloader", "Source", "Store", "strong_validator"]
 
 LEAST = 1024
 """How many bytes must come while ``Bounds.idle`` seconds pass: a server that drips keeps nobody for ever."""
@@ -54,52 +56,78 @@ class Store(Protocol):
         """Append bytes. Raises FileFailed."""
 
 
-def download(source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]) -> None:
-    """Fill the store with the whole of a file; ``tell`` hears how much is there, and how much there will be.
+@dataclass(frozen=True, slots=True)
+class Downloader:
+    """Downloads files; ``tell`` hears how many bytes are there, and how many there will be."""
 
-    What the store has is continued if the server says that it is the same file still (RFC 9110, 13.1.5 and 14.2).
-    Raises Failed with the cause; a store with a validator can be continued another time then.
-    """
-    for turn in range(RESUMPTIONS + 1):
-        before = store.length
-        try:
-            if not _continued(source, store, bounds, tell):
-                store.restart(None)
-                _continued(source, store, bounds, tell)
-            return
-        except NotThere:
-            raise
-        except Failed:
-            if turn == RESUMPTIONS or store.validator is None or store.length <= before:
+    bounds: Bounds
+    tell: Callable[[int, int | None], None]
+    trust: Trust = field(default_factory=Trust)
+
+    def download(self, source: Source, store: Store) -> None:
+        """Fill a store with the whole of a file.
+
+        What the store has is continued if the server says that it is the same file still (RFC 9110, 13.1.5 and 14.2).
+        Raises Failed with the cause; a store with a validator can be continued another time then.
+        """
+        for turn in range(RESUMPTIONS + 1):
+            before = store.length
+            try:
+                if not self._continued(source, store):
+                    store.restart(None)
+                    self._continued(source, store)
+                return
+            except NotThere:
                 raise
+            except Failed:
+                if turn == RESUMPTIONS or store.validator is None or store.length <= before:
+                    raise
 
-
-def _continued(source: Source, store: Store, bounds: Bounds, tell: Callable[[int, int | None], None]) -> bool:
-    """Ask for what is not there yet; False where the server's answer does not continue what is."""
-    headers = {"Accept-Encoding": "identity"}
-    if store.length and store.validator:
-        headers |= {"Range": f"bytes={store.length}-", "If-Range": store.validator}
-    with received(Ask(source.url, headers=headers, secret=source.secret), bounds.idle) as answer:
-        if "Range" in headers and answer.status == 416:
-            return False
-        _check(answer)
-        validator = strong_validator(answer.headers)
-        if answer.status == 206:
-            if "Range" not in headers:
-                raise Failed("a part that nobody asked for")
-            part = _RANGE.fullmatch(answer.headers.get("content-range", ""))
-            if not part or int(part[1]) != store.length or validator != store.validator:
+    def _continued(self, source: Source, store: Store) -> bool:
+        """Ask for what is not there yet; False where the server's answer does not continue what is."""
+        headers = {"Accept-Encoding": "identity"}
+        if store.length and store.validator:
+            headers |= {"Range": f"bytes={store.length}-", "If-Range": store.validator}
+        ask = Ask(source.url, headers=headers, secret=source.secret)
+        with received(ask, self.bounds.idle, self.trust) as answer:
+            if "Range" in headers and answer.status == 416:
                 return False
-            total: int | None = int(part[2])
-        else:
-            store.restart(validator)
-            total = _length(answer.headers)
-        if total is not None and total > bounds.size:
-            raise _too_large(bounds)
-        _copy(answer, store, bounds, total, tell)
-        if total is not None and store.length != total:
-            raise Failed("truncated")
-    return True
+            _check(answer)
+            validator = strong_validator(answer.headers)
+            if answer.status == 206:
+                if "Range" not in headers:
+                    raise Failed("a part that nobody asked for")
+                part = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+                if not part or int(part[1]) != store.length or validator != store.validator:
+                    return False
+                total: int | None = int(part[2])
+            else:
+                store.restart(validator)
+                total = _length(answer.headers)
+            if total is not None and total > self.bounds.size:
+                raise self._too_large()
+            self._copy(answer, store, total)
+            if total is not None and store.length != total:
+                raise Failed("truncated")
+        return True
+
+    def _copy(self, answer: Answer, store: Store, total: int | None) -> None:
+        since, there = time.monotonic(), store.length
+        self.tell(store.length, total)
+        for chunk in answer.pieces:
+            if store.length + len(chunk) > self.bounds.size:
+                store.restart(None)  # there is no use in the beginning of what may not be had
+                raise self._too_large()
+            store.write(chunk)
+            self.tell(store.length, total)
+            now = time.monotonic()
+            if now - since > self.bounds.idle:
+                if store.length - there < LEAST:
+                    raise Failed("timeout")
+                since, there = now, store.length
+
+    def _too_large(self) -> Failed:
+        return Failed(f"larger than {self.bounds.size} bytes")
 
 
 def _check(answer: Answer) -> None:
@@ -108,24 +136,6 @@ def _check(answer: Answer) -> None:
         raise Failed("login page")
     if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Failed("an encoding that nobody asked for")
-
-
-def _copy(
-    answer: Answer, store: Store, bounds: Bounds, total: int | None, tell: Callable[[int, int | None], None]
-) -> None:
-    since, there = time.monotonic(), store.length
-    tell(store.length, total)
-    for chunk in answer.pieces:
-        if store.length + len(chunk) > bounds.size:
-            store.restart(None)  # there is no use in the beginning of what may not be had
-            raise _too_large(bounds)
-        store.write(chunk)
-        tell(store.length, total)
-        now = time.monotonic()
-        if now - since > bounds.idle:
-            if store.length - there < LEAST:
-                raise Failed("timeout")
-            since, there = now, store.length
 
 
 def strong_validator(headers: Mapping[str, str]) -> str | None:
@@ -149,7 +159,3 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
 def _length(headers: Mapping[str, str]) -> int | None:
     text = headers.get("content-length", "")
     return int(text) if text.isdecimal() and len(text) < 19 else None
-
-
-def _too_large(bounds: Bounds) -> Failed:
-    return Failed(f"larger than {bounds.size} bytes")

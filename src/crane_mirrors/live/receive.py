@@ -13,7 +13,7 @@ from urllib.request import getproxies
 from crane_mirrors.live.addresses import next_url, same_server
 from crane_mirrors.live.ask import MAX_REDIRECTS, REDIRECTS
 from crane_mirrors.live.causes import Failed, cause_of
-from crane_mirrors.live.trust import certificates, load_httpx
+from crane_mirrors.live.trust import load_httpx
 
 if TYPE_CHECKING:
     import ssl
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from crane_mirrors.live.ask import Ask
+    from crane_mirrors.live.trust import Trust
 
     _Open = tuple[httpx.Client, httpx.Response]
 
@@ -55,7 +56,7 @@ class Answer:
 
 
 @contextmanager
-def received(ask: Ask, idle: float) -> Iterator[Answer]:
+def received(ask: Ask, idle: float, trust: Trust) -> Iterator[Answer]:
     """Ask, follow redirects, and give the last answer.
 
     Its head must be there after ``idle`` seconds, and then each piece of its body that long after the one before.
@@ -68,7 +69,7 @@ def received(ask: Ask, idle: float) -> Iterator[Answer]:
     try:
         for _ in range(MAX_REDIRECTS + 1):
             headers = {**ask.headers, **(ask.secret if same_server(url, ask.url) else {})}
-            client, response = _Race(url, headers, _trusted(url), idle).won(deadline)
+            client, response = _Race(url, headers, _trusted(url, trust), idle).won(deadline)
             with closing(client), closing(response):
                 location = response.headers.get("location")
                 if response.status_code not in REDIRECTS or not location:
@@ -148,13 +149,13 @@ def _close(opened: _Open) -> None:
     client.close()
 
 
-def _trusted(url: str) -> ssl.SSLContext:
+def _trusted(url: str, trust: Trust) -> ssl.SSLContext:
     import ssl
 
     if not url.startswith("https:") and not getproxies():
         # Reading the certificates takes 40 ms; nobody is trusted here, and nobody is asked.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return certificates()
+    return trust.tls
 
 
 def _client(tls: ssl.SSLContext, idle: float, *, ipv4: bool) -> httpx.Client:

@@ -11,7 +11,7 @@ from crane_mirrors.live.causes import Failed
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["certificates", "load_httpx"]
+__all__ = ["Trust", "certificates", "load_httpx"]
 
 _COMMAND_LINE = "httpx._main"
 """What httpx imports if it can, and does without if not: its command line, and with that all of rich and pygments."""
@@ -39,3 +39,20 @@ def certificates() -> ssl.SSLContext:
         return httpx.create_ssl_context()
     except OSError:
         raise Failed("tls: the certificates of the environment cannot be read") from None
+
+
+class Trust:
+    """Whom one run trusts: certificates that are read once, and not before a server shows its own."""
+
+    __slots__ = ("_tls",)
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._tls: ssl.SSLContext | None = None
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """What connections over TLS need. Raises Failed."""
+        if self._tls is None:
+            self._tls = certificates()
+        return self._tls
