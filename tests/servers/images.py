@@ -1,6 +1,7 @@
 """Tiny images, the same bytes for the same marker, of all four manifest types; and how they get into a registry.
 
 image = make_image("v1")                        # an OCI index; also "docker list", "oci manifest", …
+chart = make_chart(b"bytes of an archive")      # what `helm push` puts there
 push("127.0.0.1:5000", "gocrane/craned", "main", image)
 assert image.digest.startswith("sha256:")
 assert image.platforms["linux/arm64/v8"].digest != image.digest
@@ -22,11 +23,13 @@ from urllib.parse import urlsplit
 
 _OCI = "application/vnd.oci.image."
 _DOCKER = "application/vnd.docker."
+_HELM = "application/vnd.cncf.helm."
 
 OCI_INDEX = f"{_OCI}index.v1+json"
 DOCKER_LIST = f"{_DOCKER}distribution.manifest.list.v2+json"
 OCI_MANIFEST = f"{_OCI}manifest.v1+json"
 DOCKER_MANIFEST = f"{_DOCKER}distribution.manifest.v2+json"
+CHART_LAYER = f"{_HELM}chart.content.v1.tar+gzip"
 
 #: What an image can be, and the type of the manifest at its top.
 FORMS = {
@@ -83,6 +86,15 @@ def make_image(marker: str, form: str = "oci index") -> Image:
     if many:
         top = Manifest(top_type, _json({"schemaVersion": 2, "mediaType": top_type, "manifests": entries}))
     return Image(top, platforms, tuple(blobs))
+
+
+def make_chart(archive: bytes, layer_type: str = CHART_LAYER, layers: int = 1) -> Image:
+    """Make a chart as Helm does: a manifest with the archive as its layer, and a provenance file beside that."""
+    config, provenance = b"{}", b"signed"
+    parts = [_descriptor(archive, layer_type)] * layers + [_descriptor(provenance, f"{_HELM}chart.provenance.v1.prov")]
+    manifest = {"config": _descriptor(config, f"{_HELM}config.v1+json"), "layers": parts}
+    content = _json({"schemaVersion": 2, "mediaType": OCI_MANIFEST, **manifest})
+    return Image(Manifest(OCI_MANIFEST, content), {}, (config, archive, provenance))
 
 
 def _one(marker: str, platform: Mapping[str, str], *, docker: bool) -> tuple[Manifest, list[bytes]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from crane_mirrors.live.download import Bounds
+    from crane_mirrors.live.tokens import Login
     from crane_mirrors.resolve.routes import Route
 
 __all__ = ["Attempt", "Fetch", "Spool", "Taken"]
@@ -108,6 +109,7 @@ class Fetch:
 
     routes: tuple[Route, ...]
     secret: Callable[[Route], Mapping[str, str]]
+    login: Callable[[str], Login | None]
     bounds: Bounds
     tell: Callable[[int, int | None], None]
     sha256: str | None = None
@@ -171,10 +173,20 @@ class Fetch:
         return None
 
     def _download(self, route: Route, store: PartFile | Spool) -> None:
+        source = self._source(route)
+        Downloader(self.bounds, self.tell, self.trust).download(source, store)
+        if source.sha256 and store.digest() != source.sha256:
+            store.discard()
+            raise Failed("not what its digest says")
+
+    def _source(self, route: Route) -> Source:
+        if route.target.startswith("oci://"):
+            from crane_mirrors.live.oci import archive_of
+
+            return archive_of(route.target, self.bounds.idle, self.login(route.place.host))
         if not route.target.startswith(("https://", "http://")):
             raise Failed("no address on the web")
-        downloader = Downloader(self.bounds, self.tell, self.trust)
-        downloader.download(Source(route.target, self.secret(route)), store)
+        return Source(route.target, self.secret(route))
 
     def _nothing(self, wanted: str | None) -> CraneMirrorsError:
         """Say why there is nothing to take: no is an answer only where every server gave one."""

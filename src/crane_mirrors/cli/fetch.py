@@ -75,6 +75,7 @@ def _hash(_context: click.Context, _parameter: click.Parameter, text: str | None
     metavar="HOSTKIND=FILE",
     help="Token for that kind of host; also CRANE_MIRRORS_TOKEN_HOSTKIND, such as CRANE_MIRRORS_TOKEN_CODING.",
 )
+@click.option("--auth", is_flag=True, help="For a chart in a registry: use the logins of Docker's configuration.")
 @options("mirror", "output", "region", "catalogue", "no_project", "fastest", "offline_ok", "max_age")
 def command(
     settings: Settings,
@@ -119,14 +120,19 @@ def _prepared(
     sha256: str | None,
     timeout: float,
     max_size: int,
+    auth: bool,
 ) -> tuple[Answer, Fetch]:
+    from crane_mirrors.cli._credentials import logins
     from crane_mirrors.cli._download import Fetch
     from crane_mirrors.cli._tokens import Tokens
     from crane_mirrors.live.download import Bounds
 
     layers = settings.layers
     answer = _resolved(settings, words)
+    if auth and not answer.best.target.startswith("oci://"):
+        raise InvalidInput("--auth is for a chart in a registry: for a file give a token, see --token-file")
     tokens = Tokens(token_files, layers.project)
+    login = logins([route.place.host for route in answer.routes] if auth else [])
     for text in answer.notes:
         note(text)
     routes, origin = routes_to_try(settings._replace(timeout=timeout), answer), None
@@ -136,7 +142,7 @@ def _prepared(
         origin = next((route for route in answer.routes if route.place.is_origin), None)
         if not origin:
             raise NoRoute(f"the origin of {answer.kind} '{answer.name}' has no address for this: leave out --verify")
-    return answer, Fetch(routes, tokens.secret, Bounds(timeout, max_size), _silent, sha256, origin)
+    return answer, Fetch(routes, tokens.secret, login, Bounds(timeout, max_size), _silent, sha256, origin)
 
 
 def _resolved(settings: Settings, words: tuple[str, ...]) -> Answer:

@@ -30,10 +30,11 @@ _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
 class Source(NamedTuple):
-    """An address; ``secret`` headers go to its own server only."""
+    """An address; ``secret`` headers go to its own server only. What is there must have the hash, if one is known."""
 
     url: str
     secret: Mapping[str, str] = {}
+    sha256: str | None = None
 
 
 class Bounds(NamedTuple):

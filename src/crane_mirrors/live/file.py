@@ -10,7 +10,7 @@ from crane_mirrors.live.ask import Ask, is_login_page
 from crane_mirrors.live.causes import Failed, check_status
 from crane_mirrors.live.differences import Difference, compare_digests
 from crane_mirrors.live.question import First
-from crane_mirrors.live.registry import Registry
+from crane_mirrors.live.registry import Registry, chart_reference
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,11 +36,11 @@ class FileQuestion:
         """Ask for the file's head, or its first byte where a server refuses that. Raises Failed."""
         url = self._url(place)
         if url.startswith("oci://"):
-            host, _, rest = url.removeprefix("oci://").partition("/")
-            path, _, tag = rest.rpartition(":")
-            registry = Registry(exchanger, host, path, deadline)
-            reply = await registry.head(tag)
-            return First(registry.cold, registry.ask_for(tag), reply.status)
+            reference = chart_reference(url)
+            name, repository = reference.digest or reference.tag or "", reference.repository
+            registry = Registry(exchanger, repository.registry, repository.path, deadline)
+            reply = await registry.head(name)
+            return First(registry.cold, registry.ask_for(name), reply.status)
         ask = Ask(url, "HEAD")
         reply = await exchanger.get(ask, deadline)
         if reply.status in _NO_HEAD:

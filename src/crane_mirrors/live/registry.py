@@ -9,20 +9,20 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crane_mirrors.errors import InvalidReference
+from crane_mirrors.errors import InvalidInput, InvalidReference
 from crane_mirrors.live.addresses import same_server
 from crane_mirrors.live.ask import SMALL, Ask
 from crane_mirrors.live.causes import Failed, NotThere, check_status
 from crane_mirrors.live.exchange import Timing
 from crane_mirrors.live.tokens import authorization
-from crane_mirrors.reference import check_digest
+from crane_mirrors.reference import Reference, check_digest
 
 if TYPE_CHECKING:
     from crane_mirrors.live.exchange import Exchanger, Reply
     from crane_mirrors.live.tokens import Login
     from crane_mirrors.platforms import Platform
 
-__all__ = ["MANIFEST_TYPES", "Registry"]
+__all__ = ["MANIFEST_TYPES", "Registry", "chart_reference"]
 
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -35,6 +35,19 @@ MANIFEST_TYPES = (
 _MAX_MANIFEST = 4 * SMALL
 _MAX_PARTS = 250_000
 _HUB = "registry-1.docker.io"
+
+
+def chart_reference(url: str) -> Reference:
+    """Read the address of a chart's version. Raises InvalidInput where it names none, or is none.
+
+    >>> str(chart_reference("oci://ghcr.io/acme/charts/shop:1.2.0+b5"))
+    'ghcr.io/acme/charts/shop:1.2.0_b5'
+    """
+    # A tag has no plus sign, so Helm writes an underscore.
+    reference = Reference.parse(url.removeprefix("oci://").replace("+", "_"))
+    if reference.tag is None and reference.digest is None:
+        raise InvalidInput(f"a registry has a chart by its version: write {url}:VERSION")
+    return reference
 
 
 @dataclass(slots=True)
@@ -90,6 +103,17 @@ class Registry:
         except NotThere:
             return False
         return reply.headers.get("docker-content-digest", digest) == digest
+
+    async def manifest(self, name: str) -> dict[str, Any]:
+        """Give the manifest that a tag names, or a digest, which it must have then. Raises Failed."""
+        reply = _checked(await self._ask("GET", name, _MAX_MANIFEST))
+        if _hash(reply) != name and ":" in name:
+            raise Failed("not what its digest says")
+        return _parsed(reply)
+
+    def blob(self, digest: str) -> Ask:
+        """Give the request for a blob, with the authorization that the registry wanted so far. Raises Failed."""
+        return Ask(self._url(f"{self.path}/blobs/{_digest(digest)}"), secret=self._secret)
 
     def ask_for(self, name: str, method: str = "HEAD") -> Ask:
         """Give the request for a manifest, with the authorization that the registry wanted so far."""

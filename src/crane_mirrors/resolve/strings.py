@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crane_mirrors.errors import InvalidInput, InvalidReference, UnknownName
+from crane_mirrors.errors import InvalidInput, InvalidReference, NoRoute, UnknownName
 from crane_mirrors.model import KINDS, nearest, shown
 from crane_mirrors.reference import Reference
 from crane_mirrors.resolve.entry import answer_entry
@@ -128,8 +128,14 @@ def _answer(catalogue: Catalogue, located: Located, choice: Choice) -> Answer:
     if found and found.ref and found.path:
         return answer_raw(catalogue, located.entry, found.ref, found.path, choice)
     command = ("helm", "pull") if located.kind == "chart" else ("curl", "-fsSL")
-    ranked, _ = rank(catalogue, located.entry, choice)
+    ranked, chosen = rank(catalogue, located.entry, choice)
     places = [place for place in ranked if located.serves(place)]
+    if chosen and not set(ranked[:chosen]) & set(places):
+        have = ", ".join(f"{place.name}{' (the origin)' * place.is_origin}" for place in places)
+        raise NoRoute(
+            f"the chart of helm '{located.entry.name}' is not on {', '.join(choice.mirrors)} in this form: "
+            f"it is on {have}"
+        )
     urls = [(place, f"{place.location}{located.tail}") for place in (places if choice.every else places[:1])]
     routes = tuple(Route(place, url, (*command, url), place.page) for place, url in urls)
     return Answer(located.kind, located.entry.name, routes)
