@@ -1,7 +1,8 @@
-"""`config helm` as Helm itself reads it."""
+"""`config helm` as Helm 3 and Helm 4 read it."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,15 +97,19 @@ def yaml_quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-@pytest.fixture
-def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give the path of helm, which keeps all that it keeps in the test's folder."""
+@pytest.fixture(params=["helm", "helm4"])
+def helm(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the path of each helm, which keeps all that it keeps in the test's folder, and is what scripts call."""
     for variable in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HOME"):
         monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
     for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
-    return need("helm")
+    program = tmp_path / "bin" / "helm"
+    program.parent.mkdir()
+    program.symlink_to(need(request.param))
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return str(program)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Helm 3: the list of repositories that `helm repo` keeps, or a script that adds to it."""
+"""Helm 3 and 4: the list of repositories that `helm repo` keeps, or a script that adds to it."""
 
 from __future__ import annotations
 
