@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import PROJECT, need
+from kyverno import Kyverno, built_in_images, created, published_schema
+from servers.cluster import cluster
 from servers.images import make_image
 from servers.names import need_names
 from servers.world import World, world
@@ -147,22 +150,24 @@ def test_node_bootstrap(machine: Machine) -> None:
 
 
 def test_cluster_kyverno(machine: Machine) -> None:
-    """The policy is written and applied, then deleted and removed; a stand-in for kubectl keeps what it was told."""
-    log = machine.folder / "kubectl.log"
-    kubectl = machine.folder / "bin" / "kubectl"
-    kubectl.write_text(f'#!/bin/sh\necho "$@" >> {shlex.quote(str(log))}\ntest -s "$4"\n', encoding="utf-8")
-    kubectl.chmod(0o755)
+    """kubectl applies a policy that mirrors the images of pods; --remove takes it from the cluster, and the file."""
+    need("kubectl")
     folder = machine.folder / "policy"
     folder.mkdir()
-    machine.run(EXAMPLES / "cluster-kyverno.sh", folder)
-    assert "kind: ClusterPolicy" in (folder / "crane-mirrors-kyverno.yaml").read_text(encoding="utf-8")
-    machine.run(EXAMPLES / "cluster-kyverno.sh", "--remove", folder)
-    assert list(folder.iterdir()) == []
-    file = folder / "crane-mirrors-kyverno.yaml"
-    assert log.read_text(encoding="utf-8").splitlines() == [
-        f"apply --server-side --filename {file}",
-        f"delete --ignore-not-found --filename {file}",
-    ]
+    with cluster(published_schema()) as server:
+        server.write_kubeconfig(machine.folder / "kubeconfig")
+        machine.environment["KUBECONFIG"] = str(machine.folder / "kubeconfig")
+        machine.run(EXAMPLES / "cluster-kyverno.sh", folder)
+        applied, written = dict(server.policies), files(folder)
+        (kept,) = applied.values()
+        assert kept.applied == yaml.safe_load(written["crane-mirrors-kyverno.yaml"][1])
+        expected = built_in_images()
+        assert created(Kyverno(kept.object), list(expected)) == list(expected.values())
+        machine.run(EXAMPLES / "cluster-kyverno.sh", folder)
+        assert (server.policies, files(folder)) == (applied, written)
+        machine.run(EXAMPLES / "cluster-kyverno.sh", "--remove", folder)
+        assert (server.policies, files(folder)) == ({}, {})
+        assert [request.method for request in server.requests if request.method != "GET"] == ["PATCH"] * 2 + ["DELETE"]
 
 
 def test_laptop(machine: Machine) -> None:

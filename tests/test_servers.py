@@ -10,10 +10,12 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from conftest import absent, need
+from servers.cluster import cluster
 from servers.faults import FAULTS, Base, Fault, fault_server
 from servers.git import RAW_PATH, add_refs, git, git_server, make_repository, raw_text, smart_http
 from servers.helm import helm, helm_server, index_text, make_charts, versions
@@ -392,6 +394,33 @@ def test_nginx_lets_through_what_it_can(tmp_path: Path) -> None:
         kept = [httpx.head(f"{url}/kept{path}", headers=headers).status_code for _ in range(4)]
         assert kept == [200] * 4
         assert f"HEAD {path} 429" in front.asked
+
+
+def test_cluster_keeps_what_kubectl_applies(tmp_path: Path) -> None:
+    """kubectl applies a policy, changes it, reads and deletes it; one that does not pass the check is refused."""
+
+    def check(policy: Any) -> None:
+        if policy["spec"]["background"] is not False:
+            raise ValueError("it works in the background")
+
+    file, config, refused = (tmp_path / name for name in ("policy.json", "kubeconfig", "refused.json"))
+    policy = {"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "x"}}
+    environment = {"KUBECONFIG": str(config), "HOME": str(tmp_path)}
+    with cluster(check) as server:
+        server.write_kubeconfig(config)
+        for rules in ([], [], [{"name": "a"}]):
+            file.write_text(json.dumps({**policy, "spec": {"background": False, "rules": rules}}), encoding="utf-8")
+            run(need("kubectl"), "apply", "--server-side", "--filename", file, environment=environment)
+        refused.write_text(json.dumps({**policy, "spec": {"background": True}}), encoding="utf-8")
+        command = ["sh", "-c", '"$@" 2>&1 || true', "sh", need("kubectl"), "apply", "--server-side", "--filename"]
+        assert "it works in the background" in run(*command, refused, environment=environment)
+        found = json.loads(run(need("kubectl"), "get", "clusterpolicy/x", "--output=json", environment=environment))
+        assert (found["spec"]["rules"], found["metadata"]["resourceVersion"]) == ([{"name": "a"}], "2")
+        for _ in range(2):
+            run(need("kubectl"), "delete", "--ignore-not-found", "--filename", file, environment=environment)
+        assert server.policies == {}
+        asked = [request.method for request in server.requests if request.method != "GET"]
+    assert asked == ["PATCH"] * 4 + ["DELETE"] * 2
 
 
 @pytest.mark.parametrize("password", [False, True], ids=["open", "password"])

@@ -1,4 +1,4 @@
-"""Kyverno: a ClusterPolicy that gives the images of new pods their mirrors' names. Not run against a cluster.
+"""Kyverno: a ClusterPolicy that gives the images of new pods their mirrors' names. Tested without a Kyverno.
 
 One table holds what is renamed: ``registry/path`` for one image, ``registry/`` or ``registry/folder/`` for all that is
 under a prefix. For each container the policy writes the image's name out in full, as the container runtime would
