@@ -7,7 +7,7 @@
 # It needs kubectl with rights to change ClusterPolicies, and Kyverno in the cluster.
 set -eu
 if [ "$1" = --remove ]; then
-    kubectl delete --ignore-not-found --filename "$2/crane-mirrors-kyverno.yaml"
+    kubectl delete --ignore-not-found clusterpolicies.kyverno.io crane-mirrors
     crane-mirrors config kyverno --remove --output-dir "$2"
 else
     crane-mirrors config kyverno --output-dir "$1"
