@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from conftest import CLI
+from conftest import CLI, need
 from servers.images import Image, make_chart, make_image
 from servers.process import free_port
 from servers.registry import Registry, registry
@@ -196,3 +198,19 @@ def test_a_registry_that_is_down(cli: CLI, origin: Registry, tmp_path: Path) -> 
     """The next one is asked."""
     shop = Shop(cli, tmp_path, origin.authority, f"127.0.0.1:{free_port()}")
     assert "after near: refused" in shop.fetch(shop.url)
+
+
+def test_a_chart_that_helm_pushed(cli: CLI, origin: Registry, near: Registry, tmp_path: Path) -> None:
+    """What Helm itself puts into a registry, provenance and all its annotations included, comes out as it was."""
+    helm = need("helm4")
+    environment = {**os.environ, "HOME": str(tmp_path)}
+
+    def run(*words: str) -> None:
+        subprocess.run([helm, *words], cwd=tmp_path, env=environment, capture_output=True, check=True, timeout=60)
+
+    run("create", "app")
+    run("package", "app", "--version", "2.0.0+b1")
+    run("push", "app-2.0.0+b1.tgz", f"oci://{near.authority}/charts", "--plain-http")
+    shop = Shop(cli, tmp_path, origin.authority, near.authority)
+    assert "from near" in shop.fetch(f"oci://{origin.authority}/charts/app:2.0.0+b1")
+    assert Path("x").read_bytes() == (tmp_path / "app-2.0.0+b1.tgz").read_bytes()
