@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crane_mirrors.cli._download import Fetch, Taken
+    from crane_mirrors.live.tokens import Login
     from crane_mirrors.resolve.routes import Answer
 
 __all__ = ["command"]
@@ -122,17 +123,13 @@ def _prepared(
     max_size: int,
     auth: bool,
 ) -> tuple[Answer, Fetch]:
-    from crane_mirrors.cli._credentials import logins
     from crane_mirrors.cli._download import Fetch
     from crane_mirrors.cli._tokens import Tokens
     from crane_mirrors.live.download import Bounds
 
     layers = settings.layers
     answer = _resolved(settings, words)
-    if auth and not answer.best.target.startswith("oci://"):
-        raise InvalidInput("--auth is for a chart in a registry: for a file give a token, see --token-file")
-    tokens = Tokens(token_files, layers.project)
-    login = logins([route.place.host for route in answer.routes] if auth else [])
+    tokens, login = Tokens(token_files, layers.project), _logins(answer, auth=auth)
     for text in answer.notes:
         note(text)
     routes, origin = routes_to_try(settings._replace(timeout=timeout), answer), None
@@ -143,6 +140,16 @@ def _prepared(
         if not origin:
             raise NoRoute(f"the origin of {answer.kind} '{answer.name}' has no address for this: leave out --verify")
     return answer, Fetch(routes, tokens.secret, login, Bounds(timeout, max_size), _silent, sha256, origin)
+
+
+def _logins(answer: Answer, *, auth: bool) -> Callable[[str], Login | None]:
+    if not auth:
+        return lambda _host: None
+    from crane_mirrors.cli._credentials import logins
+
+    if not answer.best.target.startswith("oci://"):
+        raise InvalidInput("--auth is for a chart in a registry: for a file give a token, see --token-file")
+    return logins(route.place.host for route in answer.routes)
 
 
 def _resolved(settings: Settings, words: tuple[str, ...]) -> Answer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from crane_mirrors.live.causes import Failed
@@ -35,10 +37,21 @@ def certificates() -> ssl.SSLContext:
     load_httpx()
     import httpx
 
-    try:
-        return httpx.create_ssl_context()
-    except OSError:
-        raise Failed("tls: the certificates of the environment cannot be read") from None
+    read: list[ssl.SSLContext] = []
+
+    def reader() -> None:
+        with suppress(OSError):
+            read.append(httpx.create_ssl_context())
+
+    # That is OpenSSL's work, 40 ms of it. Python imports meanwhile what httpx would import next.
+    reading = Thread(target=reader)
+    reading.start()
+    import httpcore  # noqa: F401
+
+    reading.join()
+    if not read:
+        raise Failed("tls: the certificates of the environment cannot be read")
+    return read[0]
 
 
 class Trust:
