@@ -1,11 +1,9 @@
-"""`config env`, `config argocd` and `config renovate`: shells read the first, parsers and a model the others."""
+"""`config env` and `config argocd`: shells read the first, a parser the second; and what all targets are given."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-from typing import Any
 
 import pytest
 import yaml
@@ -14,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crane_mirrors.catalogue import Catalogue, load, parse
-from crane_mirrors.errors import InvalidReference
-from crane_mirrors.reference import Reference, Repository
 from crane_mirrors.resolve.routes import Choice
 from crane_mirrors.targets import Configuration, Options, copies, target_named
 
@@ -159,142 +155,7 @@ def test_argocd_has_the_built_in_repositories_and_no_prefixes() -> None:
     assert [(left.name, left.instead) for left in configuration.left_out] == [("hub", ("git",))]
 
 
-# renovate ----------------------------------------------------------------------------------------------------------
-
-
-class Renovate:
-    """Where Renovate looks, by what it documents of registryAliases and packageRules."""
-
-    def __init__(self, configuration: Configuration) -> None:
-        (file,) = configuration.files
-        assert (file.path, file.comment) == ("crane-mirrors.json5", "//")
-        self.preset: dict[str, Any] = json.loads(file.text)
-
-    def image(self, name: str) -> str:
-        """Say which repository is asked for an image's tags."""
-        for alias, registry in self.preset.get("registryAliases", {}).items():
-            if name.startswith(f"{alias}/"):
-                name = f"{registry}/{name[len(alias) + 1 :]}"
-                break
-        for rule in self.preset["packageRules"]:
-            if rule["matchDatasources"] == ["docker"] and self.matches(name, rule["matchPackageNames"]):
-                name = self.filled(rule["overridePackageName"], name)
-        return name
-
-    def charts(self, url: str) -> str:
-        """Say which URL is asked for a Helm repository's index."""
-        for rule in self.preset["packageRules"]:
-            if rule["matchDatasources"] == ["helm"] and self.matches(url, rule["matchRegistryUrls"]):
-                (url,) = rule["registryUrls"]
-        return url
-
-    @staticmethod
-    def matches(text: str, patterns: list[str]) -> bool:
-        def found(pattern: str) -> bool:
-            if pattern.startswith("/"):
-                return bool(re.search(pattern[1:-1], text))
-            return text.startswith(pattern[:-2]) if pattern.endswith("/**") else text == pattern
-
-        wanted = [pattern for pattern in patterns if pattern[0] != "!"]
-        return any(map(found, wanted)) and not any(found(pattern[1:]) for pattern in patterns if pattern[0] == "!")
-
-    @staticmethod
-    def filled(template: str, name: str) -> str:
-        """Do what Handlebars does with a variable, and with Renovate's `replace`."""
-        match = re.fullmatch(r"(.*)\{\{\{(?:replace '(.*)' '' )?packageName\}\}\}", template)
-        return match[1] + re.sub(match[2] or "^$", "", name) if match else template
-
-
-def test_renovate_looks_on_mirrors_for_the_catalogue() -> None:
-    """Images by every spelling of theirs, Helm repositories by URL and by name; what only looks alike stays."""
-    renovate = Renovate(configured("renovate"))
-    for name in ("gocrane/craned", "docker.io/gocrane/craned", "index.docker.io/gocrane/craned"):
-        assert renovate.image(name) == f"{IMAGES}/craned"
-    for name in (
-        "gocrane/crane",
-        "gocrane/stress-ng",
-        "x.example/gocrane/craned",
-        "grafana/grafana",
-        f"{IMAGES}/craned",
-    ):
-        assert renovate.image(name) == name
-    assert renovate.charts("https://grafana.github.io/helm-charts") == f"{CODING}/grafana"
-    assert renovate.charts("https://grafana.github.io/helm-charts/") == f"{CODING}/grafana"
-    for url in ("https://grafana.github.io/helm-charts/x", "https://grafanaxgithub.io/helm-charts"):
-        assert renovate.charts(url) == url
-    for manager in ("helmv3", "helmfile", "helmsman", "helm-requirements"):
-        assert renovate.preset[manager]["registryAliases"]["crane"] == f"{CODING}/gocrane"
-    assert "registryAliases" not in renovate.preset
-
-
-PREFIXES = """
-images:
-  hub: {origin: 'docker.io/*', mirrors: {m: 'm.example/hub/*'}}
-  ghcr: {origin: 'ghcr.io/*', mirrors: {m: 'm.example:5000/*'}}
-  folder: {origin: 'docker.io/bitnami/*', mirrors: {m: 'm.example/b/*'}}
-  redis: {origin: bitnami/redis, mirrors: {m: m.example/redis}}
-  nginx: {origin: nginx, mirrors: {m: m.example/nginx}}
-helm:
-  charts: {origin: 'oci://o.example/charts', mirrors: {m: 'oci://m.example/charts'}}
-"""
-PARTS = [
-    "docker.io",
-    "index.docker.io",
-    "ghcr.io",
-    "ghcr.io:5000",
-    "localhost",
-    "a",
-    "bitnami",
-    "redis",
-    "library",
-    "nginx",
-]
-NAMES = st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map("/".join)
-
-
-@examples(500)
-@given(name=NAMES)
-def test_renovate_agrees_with_the_catalogue(name: str, renovate: Renovate, prefixes: Catalogue) -> None:
-    """Single images, folders and registries: each name is looked up where the catalogue says, in every spelling."""
-    found = renovate.image(name)
-    try:
-        repository = Reference.parse(f"{name}:tag").repository
-    except InvalidReference:
-        return  # a name with something like a tag behind it: Renovate has taken that away before
-    entry = prefixes.covering("image", str(repository))
-    if entry and entry.origin.location == repository:
-        best = entry.mirrors[0].location
-        assert isinstance(best, Repository)
-        assert found == str(best)
-    else:
-        assert found == name
-
-
-@pytest.fixture(scope="module")
-def renovate() -> Renovate:
-    """Give the preset for prefixes."""
-    return Renovate(configured("renovate", PREFIXES))
-
-
-@pytest.fixture(scope="module")
-def prefixes() -> Catalogue:
-    """Give the catalogue of prefixes."""
-    return catalogue_of(PREFIXES)
-
-
-def test_renovate_takes_registries_of_charts_for_folders(renovate: Renovate) -> None:
-    """A chart in a registry is an image to Renovate, under the repository's name."""
-    assert renovate.image("o.example/charts/craned") == "m.example/charts/craned"
-    assert renovate.image("o.example/charts-x/craned") == "o.example/charts-x/craned"
-
-
-def test_renovate_cannot_change_a_charts_sort() -> None:
-    """A repository that moves between a web server and a registry is left out, and so is a prefix of web servers."""
-    text = "helm:\n  x: {origin: 'https://o.example/x', mirrors: {m: 'oci://m.example/x', n: 'https://n.example/x'}}\n"
-    text += "  all: {origin: 'https://all.example/*', mirrors: {m: 'https://m.example/all/*'}}\n"
-    configuration = configured("renovate", text)
-    assert [(left.name, left.mirror) for left in configuration.left_out] == [("x", "m"), ("all", "m")]
-    assert Renovate(configuration).charts("https://o.example/x") == "https://n.example/x"
+# all of them ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,75 +1,81 @@
 """Renovate: a preset that has it look for versions on mirrors, while what it updates keeps naming the origin.
 
-No test runs Renovate. It was held against the schema and the functions of Renovate 44 by hand.
+The tests let Renovate 39 validate it, look up with it, and commit what it found. Renovate 44, which needs a newer Node,
+has passed them by hand; it asks the mirror once more for a digest.
 
-``registryAliases`` replaces the beginning of a name, a whole folder of a registry and never one image; so it holds the
-prefixes, and the registries of charts. It does nothing for names without a registry (``nginx``, ``bitnami/kafka``).
-Those, and single images, are for ``packageRules`` with ``overridePackageName``; a Helm repository is for
-``registryUrls``, and its name in ``@name`` and ``alias:name`` for the ``registryAliases`` of Helm's managers alone,
-since for the others ``grafana`` would be every image of that owner.
+All is said in ``packageRules``. ``registryAliases`` would be shorter for a prefix, but not every manager of Renovate
+follows them (Argo CD's, Tekton's, and in version 39 Helm's for charts in registries). Here they only tell Helm's
+managers what ``@name`` and ``alias:name`` are; elsewhere ``grafana`` would be every image of that owner.
+
+A rule with ``overridePackageName`` changes the name that later rules see. So the more special rule comes first, and a
+rule for a prefix leaves out the mirrors of others.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crane_mirrors.catalogue.entry import Prefix
+from crane_mirrors.reference import Repository
 from crane_mirrors.targets._base import Configuration, File, LeftOut, Target
-from crane_mirrors.targets._cluster import HUB_HOSTS, folders, repository_of, spellings
+from crane_mirrors.targets._cluster import HUB_HOSTS, repository_of, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from crane_mirrors.catalogue.entry import Place
     from crane_mirrors.targets._base import Copies, Options
 
 __all__ = ["TARGET"]
 
 _MANAGERS_OF_HELM = ("helm-requirements", "helmfile", "helmsman", "helmv3")
 _SCHEME = "Renovate looks a chart up where it is written to be, in a registry or on a web server, not in the other"
-_NAME = "{{{packageName}}}"
 _PREFIX = "Renovate can give a Helm repository another URL, but not all that are under one"
+
+#: What begins so Renovate writes back by the package's name, so that has to be the old one again once it has looked.
+_WRITTEN_BACK = ("library/", "amd64/", "arm64/", "quay.io:")
+_LOOKING = "$not($exists(updateType))"
 
 _NOTES = (
     'name it in a repository\'s configuration, "extends": ["local>OWNER/REPOSITORY//crane-mirrors.json5"], '
     "or take over its contents",
     "manifests that name a mirror need nothing of this: Renovate looks there by itself",
+    "a rule of your own finds an image by matchDepNames: for matchPackageNames it already has the mirror's name",
     "a digest that Renovate pins is then what the mirror says; crane-mirrors image --pin asks the origin",
 )
 
 
 class Renovate(Target):
-    """A preset in JSON5 with ``registryAliases`` and ``packageRules``, as Renovate 44 has them in its schema."""
+    """A preset in JSON5 with a rule for each image, each folder of images and each Helm repository."""
 
     kinds = ("image", "helm")
 
     def configure(self, rows: Sequence[Copies], options: Options) -> Configuration:
-        """Write aliases for prefixes and registries of charts, and a rule for each image and each Helm repository."""
-        aliases: dict[str, str] = {}
+        """Write the rules, for single images first, then for folders from the innermost to whole registries."""
         rules: list[dict[str, Any]] = []
         names: dict[str, str] = {}
         left_out: list[LeftOut] = []
         images = [row for row in rows if row.entry.kind == "image"]
-        prefixes = sorted((row for row in images if row.entry.is_prefix), key=_depth, reverse=True)
-        for row in prefixes:
-            aliases |= _image_aliases(row)
+        moves = [_Move(_place(row.entry.origin), _place(row.mirrors[0])) for row in images if row.entry.is_prefix]
         for row in rows:
             if row.entry.kind == "helm":
-                left_out += _helm(row, aliases, rules, names)
-        aliases = dict(sorted(aliases.items(), key=lambda item: -item[0].count("/")))
-        rules += [_library_rule(row) for row in prefixes if row.entry.origin.location == f"{HUB_HOSTS[0]}/*"]
-        rules += [_image_rule(row, aliases) for row in images if not row.entry.is_prefix]
-        for row in prefixes:
-            rules += _bare_rules(row)
+                left_out += _helm(row, moves, rules, names)
+        kept = [name for move in moves for name in move.kept()]
+        for row in images:
+            if not row.entry.is_prefix:
+                kept += [f"!{name}" for name in spellings(repository_of(row.mirrors[0]))]
+                rules += _override(spellings(repository_of(row.entry.origin)), str(row.mirrors[0].location))
+        for move in sorted(moves, key=lambda move: move.origin.count("/"), reverse=True):
+            rules += _full_names(move, kept)
+            rules += _bare_names(move, kept)
         preset: dict[str, Any] = {"$schema": "https://docs.renovatebot.com/renovate-schema.json"}
-        preset |= {"registryAliases": aliases} if aliases else {}
         preset |= {manager: {"registryAliases": names} for manager in _MANAGERS_OF_HELM if names}
         preset |= {"packageRules": rules} if rules else {}
         return Configuration(_files(preset), tuple(left_out), _NOTES)
 
 
 def _files(preset: dict[str, Any]) -> tuple[File, ...]:
-    """Write JSON with a line for each alias and each rule."""
+    """Write JSON with a line for each manager and each rule."""
     from json import dumps
 
     def item(value: Any) -> str:
@@ -83,92 +89,105 @@ def _files(preset: dict[str, Any]) -> tuple[File, ...]:
     return (File("crane-mirrors.json5", f"{{\n{text}\n}}\n", "//"),) if len(preset) > 1 else ()
 
 
-def _depth(row: Copies) -> int:
-    return str(row.entry.origin.location).count("/")
+class _Move(NamedTuple):
+    """A folder of images or charts, or a whole registry, and where its mirror has all that is in it."""
+
+    origin: str
+    mirror: str
+    charts: bool = False
+
+    def kept(self) -> list[str]:
+        """Give patterns that keep the mirror's own names out of other rules, in every spelling."""
+        registry, slash, folder = self.mirror.partition("/")
+        heads = [f"{host}{slash}{folder}" for host in _hosts(registry)]
+        bare = [folder] if registry == HUB_HOSTS[0] and folder and not self.charts else []
+        return [f"!{head}/**" for head in (*bare, *heads)]
 
 
-def _head(row: Copies) -> str:
-    location = row.mirrors[0].location
-    return location.head if isinstance(location, Prefix) else str(location)
+def _place(place: Place) -> str:
+    return str(place.location).removeprefix("oci://").removesuffix("/*")
 
 
-def _image_aliases(row: Copies) -> dict[str, str]:
-    """Give the aliases of a prefix, with all names that Docker Hub has."""
-    registry, slash, folder = str(row.entry.origin.location).removesuffix("/*").partition("/")
-    hosts = HUB_HOSTS if registry == HUB_HOSTS[0] else (registry,)
-    return {f"{host}{slash}{folder}": _head(row) for host in hosts}
+def _hosts(registry: str) -> tuple[str, ...]:
+    return HUB_HOSTS if registry in HUB_HOSTS else (registry,)
 
 
-def _image_rule(row: Copies, aliases: dict[str, str]) -> dict[str, Any]:
-    """Give the rule of one image, by every name that it can have, those included that an alias has changed before."""
-    names = dict.fromkeys(spellings(repository_of(row.entry.origin)))
-    for name in tuple(names):
-        alias = next((folder for folder in folders(name) if folder in aliases), None)
-        if alias:
-            names[aliases[alias] + name[len(alias) :]] = None
-    return _rule("docker", {"matchPackageNames": list(names)}, overridePackageName=str(row.mirrors[0].location))
+def _full_names(move: _Move, kept: list[str]) -> Iterator[dict[str, Any]]:
+    """Give the rules for all that is named with the registry, in whichever way the registry is called."""
+    registry, slash, folder = move.origin.partition("/")
+    hosts = _hosts(registry)
+    kept = [name for name in kept if name[1:].startswith(hosts)]
+    if registry == HUB_HOSTS[0] and folder in ("", "library") and not move.charts:
+        yield from _override([f"{host}/*" for host in hosts], f"{_library(folder, move.mirror)}/{_without(1)}", kept)
+    name = f"{move.mirror}/{_without(move.origin.count('/') + 1)}"
+    yield from _override([f"{host}{slash}{folder}/**" for host in hosts], name, kept)
 
 
-def _library_rule(row: Copies) -> dict[str, Any]:
-    """Give the rule that says ``library/`` where an alias has replaced ``docker.io`` before an official image."""
-    head = _head(row)
-    official = {"matchPackageNames": [f"/^{_escaped(head)}/[^/]+$/"]}
-    return _rule("docker", official, overridePackageName=f"{head}/library/{_without(head)}")
-
-
-def _without(folder: str) -> str:
-    """Write a template of Handlebars for a name without a folder before it; in a set, a dot is a dot."""
-    return f"{{{{{{replace '^{folder.replace('.', '[.]')}/' '' packageName}}}}}}"
-
-
-def _bare_rules(row: Copies) -> Iterator[dict[str, Any]]:
-    """Give the rules for names without a registry under a prefix of Docker Hub."""
-    registry, _, folder = str(row.entry.origin.location).removesuffix("/*").partition("/")
-    if registry != HUB_HOSTS[0]:
+def _bare_names(move: _Move, kept: list[str]) -> Iterator[dict[str, Any]]:
+    """Give the rules for images of Docker Hub that are named without the registry."""
+    registry, _, folder = move.origin.partition("/")
+    if move.charts or registry != HUB_HOSTS[0]:
         return
-    if folder:
-        yield _rule(
-            "docker", {"matchPackageNames": [f"{folder}/**"]}, overridePackageName=f"{_head(row)}/{_without(folder)}"
-        )
+    if folder and Repository(registry, f"{folder}/any").familiar.startswith(registry):
+        return  # localhost/any is not on Docker Hub
+    kept = [name for name in kept if not re.match("[^/]*[.:]", name)]
     if folder in ("", "library"):
-        library = _head(row) if folder else f"{_head(row)}/library"
-        yield _rule("docker", {"matchPackageNames": ["/^[^/]+$/"]}, overridePackageName=f"{library}/{_NAME}")
-    if not folder:
-        names = ["/^[^./:]+//", "!/^localhost//"]
-        yield _rule("docker", {"matchPackageNames": names}, overridePackageName=f"{_head(row)}/{_NAME}")
+        yield from _override(["/^[^/]+$/"], f"{_library(folder, move.mirror)}/{_without(0)}", kept)
+    if folder:
+        yield from _override([f"{folder}/**"], f"{move.mirror}/{_without(folder.count('/') + 1)}", kept)
+    else:
+        # With another registry the name itself can stay, whatever it begins with.
+        names = ["/^[^./:]+//", "!/^localhost//", *kept]
+        yield _rule("docker", {"matchPackageNames": names}, registryUrls=[f"https://{move.mirror}"])
 
 
-def _helm(
-    row: Copies, aliases: dict[str, str], rules: list[dict[str, Any]], names: dict[str, str]
-) -> Iterator[LeftOut]:
+def _library(folder: str, mirror: str) -> str:
+    """Give where the official images are, which have ``library/`` in their path, but seldom in their name."""
+    return mirror if folder else f"{mirror}/library"
+
+
+def _without(segments: int) -> str:
+    """Write a template of Handlebars for a name without the first of its segments.
+
+    >>> _without(0), _without(2)
+    ('{{{packageName}}}', "{{{replace '^[^/]+/[^/]+/' '' packageName}}}")
+    """
+    return f"{{{{{{replace '^{'[^/]+/' * segments}' '' packageName}}}}}}" if segments else "{{{packageName}}}"
+
+
+def _helm(row: Copies, moves: list[_Move], rules: list[dict[str, Any]], names: dict[str, str]) -> Iterator[LeftOut]:
     """Add what a Helm repository needs, for its best mirror that is of the same sort as its origin."""
+    from json import dumps
+
     origin = str(row.entry.origin.location)
     for place in row.mirrors:
         mirror = str(place.location)
         if mirror.startswith("oci:") != origin.startswith("oci:"):
             yield LeftOut("helm", row.entry.name, place.name, _SCHEME, ("helm", "env"))
         elif mirror.startswith("oci:"):
-            aliases[origin.removeprefix("oci://").removesuffix("/*")] = mirror.removeprefix("oci://").removesuffix("/*")
+            moves.append(_Move(_place(row.entry.origin), _place(place), charts=True))
             return
         elif row.entry.is_prefix:
             yield LeftOut("helm", row.entry.name, place.name, _PREFIX, ("env",))
         else:
-            rules.append(_rule("helm", {"matchRegistryUrls": [f"/^{_escaped(origin)}/?$/"]}, registryUrls=[mirror]))
+            # matchRegistryUrls would be shorter, but Renovate 39 does nothing at all where it finds that.
+            asked = f"registryUrls[$ in {dumps([origin, f'{origin}/'])}]"
+            rules.append(_rule("helm", {"matchJsonata": [asked]}, registryUrls=[mirror]))
             names.update(dict.fromkeys((row.entry.name, *row.entry.aliases), mirror))
             return
 
 
+def _override(names: Sequence[str], name: str, kept: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Give the rule by which these names are looked up as another, but for those that are kept."""
+    for written_back in (False, True):
+        some = [each for each in names if each.startswith(_WRITTEN_BACK) == written_back]
+        if some:
+            when = {"matchJsonata": [_LOOKING]} if written_back else {}
+            yield _rule("docker", {"matchPackageNames": [*some, *kept], **when}, overridePackageName=name)
+
+
 def _rule(datasource: str, matchers: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {"matchDatasources": [datasource], **matchers, **changes}
-
-
-def _escaped(text: str) -> str:
-    r"""Escape what a regular expression would obey; a slash needs no escape in Renovate's.
-
-    >>> _escaped("https://a.example/x")
-    'https://a\\.example/x'
-    """
-    return re.sub(r"[\\^$.*+?()\[\]{}|]", r"\\\g<0>", text)
 
 
 TARGET = Renovate()
