@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crane_mirrors.catalogue import load, parse
-from crane_mirrors.resolve.routes import Choice
+from crane_mirrors.catalogue.entry import key_of
+from crane_mirrors.resolve.routes import Choice, rank
 from crane_mirrors.targets import Configuration, Options, copies, target_named
 
 TARGET = target_named("git")
@@ -162,6 +163,51 @@ def test_prefix_takes_all_but_single_repositories(tmp_path: Path) -> None:
         git("init", "-q", "repository")
         git("config", "remote.origin.url", url, cwd=tmp_path / "repository")
         assert git("remote", "get-url", "--push", "origin", cwd=tmp_path / "repository") == url
+
+
+STAYING = """
+version: 1
+builtin: false
+regions: {cn: [corp, origin]}
+git:
+  all: {origin: "https://a.example/*", mirrors: {corp: "https://m.example/a/*"}}
+  folder: {origin: "https://a.example/f/*", mirrors: {late: "https://a.example/g/*"}}
+  one: {origin: "https://a.example/o/one.git", mirrors: {late: "https://a.example/p/two"}}
+  two: {origin: "https://a.example/o/two", mirrors: {corp: "https://a.example/p/one.git"}}
+"""
+
+
+@examples(300)
+@given(
+    path=st.lists(st.sampled_from(["f", "g", "o", "p", "one", "two", "one-x", "two.x"]), min_size=2, max_size=2),
+    ssh=st.sampled_from(["https://a.example/", "git@a.example:", "ssh://git@a.example/"]),
+    end=st.sampled_from(["", ".git", "/", ".git/", ".gitx"]),
+)
+def test_what_stays_is_excepted_from_a_prefix(path: list[str], ssh: str, end: str, staying: Rules) -> None:
+    """An entry of its own comes before any prefix, also one whose best place is the origin; as the catalogue says."""
+    catalogue = parse([("built-in", BUILTIN), ("own", STAYING.encode())])
+    url = ssh + "/".join(path) + end
+    where = "/".join(["a.example", *path]) + (".gitx" if end == ".gitx" else "")
+    entry = catalogue.covering("git", where)
+    assert entry
+    best = rank(catalogue, entry, Choice()).places[0]
+    here = next(place for place in entry.places if key_of(place.location) == where)
+    there = url
+    if here.is_origin and best != here:  # names of mirrors are not redirected
+        # What a prefix makes of a URL ends as that does.
+        tail = end.removeprefix(".gitx") if entry.name == "all" else "/" * end.endswith("/")
+        there = f"{best.location}{tail}"
+    assert rewritten(staying, url) == there
+
+
+@pytest.fixture(scope="module")
+def staying(tmp_path_factory: pytest.TempPathFactory) -> Rules:
+    """Read the rules for a prefix with exceptions, once Git was seen to follow them."""
+    git = Git(tmp_path_factory.mktemp("staying"), configured(STAYING, ssh=True).files[0].text)
+    for url in ("https://a.example/o/one.git", "git@a.example:o/one", "https://a.example/f/x", "git@a.example:g/x"):
+        assert git.url(url) == url
+    assert git.url("https://a.example/o/one-x") == "https://m.example/a/o/one-x"
+    return git.rules("insteadOf")
 
 
 def test_repository_whose_name_is_another_guard(tmp_path: Path) -> None:

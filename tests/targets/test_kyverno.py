@@ -18,14 +18,14 @@ from kyverno import CODING, DIGEST, Kyverno, built_in_images, created, pod, publ
 from crane_mirrors.catalogue import Catalogue, load, parse
 from crane_mirrors.errors import InvalidReference
 from crane_mirrors.reference import Reference, Repository
-from crane_mirrors.resolve.routes import Choice
+from crane_mirrors.resolve.routes import Choice, rank
 from crane_mirrors.targets import Configuration, Options, copies, target_named
 
 TARGET = target_named("kyverno")
 
 
 def catalogue_of(text: str | None) -> Catalogue:
-    own = f"version: 1\nregions: {{cn: []}}\nimages:\n{text}"
+    own = f"version: 1\nregions: {{cn: [m, origin]}}\nimages:\n{text}"
     return load() if text is None else parse([("built-in", own.encode())])
 
 
@@ -52,6 +52,8 @@ PREFIXES = """
   folder: {origin: 'docker.io/bitnami/*', mirrors: {m: 'm.example/b/*', n: 'ghcr.io/n/*'}}
   redis: {origin: bitnami/redis, mirrors: {m: m.example/redis}}
   nested: {origin: docker.io/a/b/c, mirrors: {m: m.example/abc}}
+  stay: {origin: docker.io/a/b, mirrors: {n: ghcr.io/a/b}}
+  stay-folder: {origin: 'docker.io/corp/*', mirrors: {n: 'ghcr.io/b/*'}}
 """
 
 
@@ -69,6 +71,12 @@ def test_prefixes_by_whole_folders_and_the_longest_first() -> None:
         "bitnamicharts/x": "ghcr.io/corp/hub/bitnamicharts/x",
         "a/b/c:1": "m.example/abc:1",
         "a/b/d:1": "ghcr.io/corp/hub/a/b/d:1",
+        "a/b:1": "a/b:1",
+        "a/bc:1": "ghcr.io/corp/hub/a/bc:1",
+        "corp/x:1": "corp/x:1",
+        "docker.io/corp/x/y:1": "docker.io/corp/x/y:1",
+        "ghcr.io/a/b:1": "ghcr.io/a/b:1",
+        "ghcr.io/b/c:1": "ghcr.io/b/c:1",
         "ghcr.io/x/y:1": "m.example:5000/ghcr/x/y:1",
         "ghcr.io/corp/hub/library/nginx:1": "ghcr.io/corp/hub/library/nginx:1",
         "ghcr.io/corp/hubble:1": "m.example:5000/ghcr/corp/hubble:1",
@@ -98,8 +106,8 @@ def test_policy_agrees_with_the_catalogue(image: str, kyverno: Kyverno, prefixes
     except InvalidReference:
         return
     entry = prefixes.covering("image", str(reference.repository))
-    if entry and entry.origin.location == reference.repository:
-        best = entry.mirrors[0].location
+    best = rank(prefixes, entry, Choice()).places[0].location if entry else None
+    if entry and entry.origin.location == reference.repository != best:
         assert isinstance(best, Repository)
         assert found == str(reference.with_repository(best))
     else:

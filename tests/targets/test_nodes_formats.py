@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import jsonschema
@@ -15,8 +16,9 @@ from conftest import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crane_mirrors.catalogue import load, parse
-from crane_mirrors.resolve.routes import Choice
+from crane_mirrors.catalogue import Catalogue, load, parse
+from crane_mirrors.errors import NoRoute
+from crane_mirrors.resolve.routes import Choice, rank
 from crane_mirrors.targets import Configuration, Copies, Options, copies, target_named
 from crane_mirrors.targets._rancher import pattern
 from crane_mirrors.targets._toml import quoted
@@ -89,9 +91,12 @@ def builtin(*mirrors: str) -> list[Copies]:
 def own(images: dict[str, Any], *mirrors: str) -> list[Copies]:
     """Give the images of a catalogue that has nothing else; mirrors are preferred by their names, a before b."""
     names = sorted({name for image in images.values() for name in image["mirrors"]})
-    text = json.dumps({"version": 1, "builtin": False, "regions": {"cn": names}, "images": images})
-    catalogue = parse([("built-in", b"version: 1\nregions: {}\n"), ("own", text.encode())])
-    return list(copies(catalogue, ("image",), Choice(mirrors)))
+    return list(copies(catalogue_of(images, names), ("image",), Choice(mirrors)))
+
+
+def catalogue_of(images: dict[str, Any], order: Iterable[str]) -> Catalogue:
+    text = json.dumps({"version": 1, "builtin": False, "regions": {"cn": list(order)}, "images": images})
+    return parse([("built-in", b"version: 1\nregions: {}\n"), ("own", text.encode())])
 
 
 def test_registries_conf_has_a_table_for_each_name() -> None:
@@ -295,9 +300,38 @@ def test_folder_whose_mirror_is_a_whole_host_has_a_note() -> None:
     assert found.notes == ()
 
 
-class World(NamedTuple):
-    """Entries with places that all differ."""
+STAYING = {
+    "all": {"origin": "docker.io/*", "mirrors": {"a": "m.example/*"}},
+    "folder": {"origin": "docker.io/f/*", "mirrors": {"z": "q.example/f/*"}},
+    "one": {"origin": "docker.io/o/one", "mirrors": {"z": "q.example/one"}},
+}
 
+
+def test_registries_conf_excepts_what_stays() -> None:
+    """An entry of its own comes before any prefix, also one whose best place is the origin: a table without mirrors."""
+    files, found = configured("registries.conf", own(STAYING, "a"))
+    tables = {table["prefix"]: table for table in files["50-crane-mirrors.conf"]["registry"]}
+    assert tables["docker.io"]["mirror"] == [{"location": "m.example"}]
+    for name in ("docker.io/f", "docker.io/o/one"):
+        assert tables[name] == {"prefix": name, "location": name}
+    assert (found.left_out, found.notes, len(tables)) == ((), (), 3)
+
+
+@pytest.mark.parametrize("target", ["buildkit", "containerd", "docker", "k3s", "rke2"])
+def test_what_stays_is_named_where_the_format_cannot_except_it(target: str) -> None:
+    """Clients that send all of a registry to the same servers send that there, too, and a person gets to know it."""
+    _, found = configured(target, own(STAYING, "a"))
+    (note,) = (note for note in found.notes if "exception" in note)
+    assert "asks mirrors for docker.io/f/*, docker.io/o/one as well, which the catalogue leaves where it is" in note
+    _, found = configured(target, own({"all": STAYING["all"]}, "a"))
+    assert not any("exception" in note for note in found.notes)
+
+
+class World(NamedTuple):
+    """Entries with places that all differ, and what a person prefers: maybe the origin, or what some do not have."""
+
+    catalogue: Catalogue
+    choice: Choice
     rows: list[Copies]
     names: list[str]
 
@@ -323,30 +357,34 @@ def worlds(draw: st.DrawFn) -> World:
             origin, *mirrors = (texts.pop() + tail for _ in range(count))
             images[f"i{len(images)}"] = {"origin": origin, "mirrors": dict(zip("abc", mirrors, strict=False))}
     names = draw(st.lists(place, max_size=5))
-    rows = own(images) if images else []
-    return World(rows, [*names, *(str(place.location) for row in rows for place in row.entry.places)])
+    words = sorted({name for image in images.values() for name in image["mirrors"]} | {"origin"})
+    catalogue = catalogue_of(images, draw(st.permutations(words)))
+    choice = Choice(tuple(draw(st.lists(st.sampled_from(words), unique=True, max_size=2))))
+    rows = list(copies(catalogue, ("image",), choice))
+    places = [place for entry in catalogue.entries() for place in entry.places]
+    return World(catalogue, choice, rows, [*names, *(str(place.location) for place in places)])
 
 
 def expected(world: World, name: str) -> list[str]:
-    """Say where a name is to be got instead, best first, by the plainest reading of the catalogue."""
-    best: tuple[int, list[str]] = (-1, [])
-    for entry, mirrors in world.rows:
-        for place in entry.places:
-            text = str(place.location)
-            better = mirrors[: mirrors.index(place)] if place in mirrors else mirrors
-            head = text.removesuffix("/*")
-            if name == text or (text != head and name.startswith(f"{head}/")):
-                length = 10_000 if name == text else len(head)
-                tail = name[len(head) :]
-                found = [str(mirror.location).removesuffix("/*") + tail for mirror in better]
-                best = max(best, (length, found), key=lambda pair: pair[0])
-    return best[1]
+    """Say where a name is to be got instead, best first and up to the origin, as the catalogue has it."""
+    entry = world.catalogue.covering("image", name)
+    if not entry:
+        return []
+    try:
+        places, chosen = rank(world.catalogue, entry, world.choice)
+    except NoRoute:
+        return []
+    here = next(place for place in entry.places if str(place.location) == name)
+    before = places[: chosen or len(places)]
+    return [str(place.location) for place in takewhile(lambda place: not place.is_origin and place != here, before)]
 
 
 @given(worlds())
 @examples(300)
 def test_registries_conf_does_with_every_name_what_the_catalogue_says(world: World) -> None:
     """The longest prefix by whole components decides, as containers-registries.conf(5) has it."""
+    if not world.rows:
+        return
     files, found = configured("registries.conf", world.rows)
     tables = {table["prefix"]: table for table in files["50-crane-mirrors.conf"].get("registry", [])}
     if found.left_out:
@@ -356,14 +394,15 @@ def test_registries_conf_does_with_every_name_what_the_catalogue_says(world: Wor
             continue
         heads = [head for head in tables if name == head or name.startswith(f"{head}/")]
         longest = max(heads, key=len, default="")
-        got = [mirror["location"] + name[len(longest) :] for mirror in tables[longest]["mirror"]] if heads else []
+        got = (
+            [mirror["location"] + name[len(longest) :] for mirror in tables[longest].get("mirror", [])] if heads else []
+        )
         wanted = expected(world, name)
         # A table for a repository takes what lies below it, too, and one for a folder the repository of that name:
         # there the mirror has nothing, and the origin is next.
-        places = [str(place.location) for row in world.rows for place in row.entry.places]
+        places = [str(place.location) for entry in world.catalogue.entries() for place in entry.places]
         below = any(name.startswith(f"{place}/") or place == f"{name}/*" for place in places)
-        # What is best where it is has no table of its own, and falls to one of a folder around it.
-        assert got == wanted or below or not wanted
+        assert got == wanted or below
 
 
 @given(worlds())
@@ -382,7 +421,7 @@ def test_rancher_rewrites_every_name_to_one_path(world: World) -> None:
         assert len(matches) <= 1
         for old, new in matches.items():
             path = re.sub(old, new.replace("$1", r"\1"), path)
-        for entry, mirrors in world.rows:
+        for entry, mirrors, _ in world.rows:
             if str(entry.origin.location) == name and not entry.is_prefix and entry.name not in out:
                 best, _, wanted = str(mirrors[0].location).partition("/")
                 assert path == wanted
@@ -398,7 +437,7 @@ def test_prefixing_clients_reach_what_is_not_left_out(world: World) -> None:
     if files:
         jsonschema.validate(files["buildkitd.toml"], BUILDKITD_TOML)
     out = {(left.name, left.mirror) for left in found.left_out}
-    for entry, mirrors in world.rows:
+    for entry, mirrors, _ in world.rows:
         registry, _, path = str(entry.origin.location).removesuffix("/*").partition("/")
         for mirror in mirrors:
             bases = [

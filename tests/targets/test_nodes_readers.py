@@ -195,6 +195,16 @@ def test_skopeo_asks_a_mirror_for_all_of_a_registry(world: World) -> None:
     assert set(world.asked()) == {GHCR}
 
 
+def test_skopeo_asks_no_mirror_for_what_stays_under_a_prefix(world: World) -> None:
+    """An entry of its own that has no mirror before its origin is excepted from the prefix that covers it."""
+    path = world.folder / "own.yaml"
+    path.write_text(PREFIX + "  craned: {origin: docker.io/gocrane/craned, mirrors: {late: q.example/craned}}\n")
+    folder = world.config("registries.conf", "-c", str(path), "-m", "corp")
+    for name, host in (("gocrane/craned", HUB), ("library/nginx", CORP)):
+        assert inspect(world, folder, f"docker.io/{name}:main") == world.digest(host)
+        assert set(world.asked()) == {host}
+
+
 def test_podman_pulls_from_the_mirror_and_keeps_the_name(world: World, short: Path) -> None:
     """A pull by the origin's name brings Coding's image under that name; without mirrors it is the origin's."""
     folder = world.config("registries.conf")

@@ -6,12 +6,24 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from crane_mirrors.targets._base import Configuration, Copies, File, LeftOut, Options, Target, copies
+from crane_mirrors.targets._base import Configuration, Copies, File, LeftOut, Options, Stay, Target
+from crane_mirrors.targets._copies import copies
 
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Configuration", "Copies", "File", "LeftOut", "Options", "Target", "copies", "target_named", "target_names"]
+__all__ = [
+    "Configuration",
+    "Copies",
+    "File",
+    "LeftOut",
+    "Options",
+    "Stay",
+    "Target",
+    "copies",
+    "target_named",
+    "target_names",
+]
 
 
 def target_names() -> tuple[str, ...]:

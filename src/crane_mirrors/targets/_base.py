@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from crane_mirrors.resolve.routes import rank
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.catalogue.entry import Entry, Place
     from crane_mirrors.model import Kind
-    from crane_mirrors.resolve.routes import Choice
 
-__all__ = ["Configuration", "Copies", "File", "LeftOut", "Options", "Target", "copies"]
+__all__ = ["Configuration", "Copies", "File", "LeftOut", "Options", "Stay", "Target"]
+
+
+class Stay(NamedTuple):
+    """One of an entry's places, than which it has no better, although another entry's prefix covers it."""
+
+    entry: Entry
+    place: Place
 
 
 class Copies(NamedTuple):
-    """An entry with the mirrors that a client is to use instead of its origin, best first; never none."""
+    """An entry with the mirrors that a client is to use instead of its origin, best first; never none.
+
+    ``stay`` are the exceptions of a prefix: what the catalogue has an entry of its own for, and leaves where it is.
+    """
 
     entry: Entry
     mirrors: tuple[Place, ...]
+    stay: tuple[Stay, ...] = ()
+
+    def better(self, place: Place) -> tuple[Place, ...]:
+        """Give the mirrors to use instead of a place of the entry: for the origin all, for the best one none."""
+        return self.mirrors[: self.mirrors.index(place)] if place in self.mirrors else self.mirrors
 
 
 class Options(NamedTuple):
@@ -86,23 +96,3 @@ class Target:
     def configure(self, rows: Sequence[Copies], options: Options) -> Configuration:
         """Write the configuration for entries of the target's kinds; pure."""
         raise NotImplementedError
-
-
-def copies(catalogue: Catalogue, kinds: Sequence[Kind], choice: Choice) -> Iterator[Copies]:
-    """Give the entries of some kinds that a client should get from a mirror.
-
-    Those are the mirrors that a person chose, otherwise all in the region's order, up to the origin in both cases. An
-    entry that has none of them is passed over. Raises UnknownName for a mirror that no entry has.
-    """
-    from crane_mirrors.errors import NoRoute
-
-    for entry in catalogue.entries():
-        if entry.kind not in kinds:
-            continue
-        try:
-            places, chosen = rank(catalogue, entry, choice)
-        except NoRoute:
-            continue
-        mirrors = tuple(takewhile(lambda place: not place.is_origin, places[:chosen] if chosen else places))
-        if mirrors:
-            yield Copies(entry, mirrors)

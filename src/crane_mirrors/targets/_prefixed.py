@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from crane_mirrors.targets._base import LeftOut
-from crane_mirrors.targets._redirects import RENAMING, Spot, merged, redirects, spot_of
+from crane_mirrors.targets._redirects import RENAMING, Spot, merged, redirects, spot_of, swept_along
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from crane_mirrors.targets._base import Copies
 
@@ -22,20 +22,12 @@ __all__ = ["Servers", "base", "servers"]
 class Servers(NamedTuple):
     """For each registry the bases (``HOST`` or ``HOST/PATH``) that are put in its place, best first.
 
-    ``whole`` are the registries all of which the catalogue says that a mirror has.
+    ``notes`` say which servers get to see more names of a registry than the catalogue has there.
     """
 
     of: Mapping[str, Sequence[str]]
     left_out: tuple[LeftOut, ...]
-    whole: frozenset[str]
-
-    def notes(self, client: str) -> tuple[str, ...]:
-        """Say which servers get to see more names of a registry than the catalogue has there."""
-        return tuple(
-            f"{client} asks {', '.join(bases)} for every repository of {registry}, before it asks {registry} itself"
-            for registry, bases in self.of.items()
-            if registry not in self.whole
-        )
+    notes: tuple[str, ...]
 
 
 def base(asked: Spot, mirror: Spot) -> str | None:
@@ -51,7 +43,7 @@ def base(asked: Spot, mirror: Spot) -> str | None:
     return mirror.registry + whole.removesuffix(tail) if whole.endswith(tail) else None
 
 
-def servers(rows: Iterable[Copies], client: str) -> Servers:
+def servers(rows: Sequence[Copies], client: str) -> Servers:
     """Find the servers of all registries; left out is each mirror whose path is another one than its origin's."""
     orders: dict[str, dict[tuple[str, ...], None]] = {}
     left_out: list[LeftOut] = []
@@ -70,4 +62,9 @@ def servers(rows: Iterable[Copies], client: str) -> Servers:
                 LeftOut(entry.kind, entry.name, mirror.name, reason, RENAMING) for mirror, name in found if name is None
             ]
     of = {registry: merged(order) for registry, order in sorted(orders.items())}
-    return Servers(of, tuple(left_out), frozenset(whole))
+    notes = [
+        f"{client} asks {', '.join(bases)} for every repository of {registry}, before it asks {registry} itself"
+        for registry, bases in of.items()
+        if registry not in whole
+    ]
+    return Servers(of, tuple(left_out), (*notes, *swept_along(rows, of, client)))

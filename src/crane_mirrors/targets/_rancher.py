@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from crane_mirrors.targets._base import Configuration, File, LeftOut, Target
-from crane_mirrors.targets._redirects import Redirect, api_host, merged, redirects, spot_of
+from crane_mirrors.targets._redirects import Redirect, api_host, merged, redirects, some, spot_of, swept_along
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,6 +63,7 @@ class Rancher(Target):
         unused = _unused(registries)
         if unused:
             notes.append(f"{self.name} has one path for all mirrors of an image, so these are not used: {unused}")
+        notes += swept_along(rows, registries, self.name)
         notes.append(f"{self.name} reads the file when it starts")
         return Configuration((File(self.paths[0], "".join(blocks)),), tuple(left_out), tuple(notes))
 
@@ -102,7 +103,7 @@ def _unused(registries: dict[str, list[_Rule]]) -> str:
         for mirror in rule.redirect.better
         if len(rule.hosts) < len(rule.redirect.better) and spot_of(mirror).path != rule.new
     ]
-    return ", ".join(names[:3]) + (f", … ({len(names)} in all)" if len(names) > 3 else "")
+    return some(names)
 
 
 def _block(registry: str, hosts: Sequence[str], rules: Sequence[_Rule]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from crane_mirrors.catalogue.entry import Entry, Place
     from crane_mirrors.targets._base import Copies
 
-__all__ = ["RENAMING", "Redirect", "Spot", "api_host", "merged", "redirects", "spot_of"]
+__all__ = ["RENAMING", "Redirect", "Spot", "api_host", "merged", "redirects", "some", "spot_of", "swept_along"]
 
 RENAMING = ("registries.conf", "k3s", "rke2", "kyverno", "kustomize")
 """The targets that can give an image another path."""
@@ -51,12 +51,33 @@ def spot_of(place: Place) -> Spot:
 
 def redirects(rows: Iterable[Copies]) -> Iterator[Redirect]:
     """Give the redirection of each origin, and behind it those of the entry's other places to better ones."""
-    for entry, mirrors in rows:
-        yield Redirect(entry, entry.origin, mirrors)
-        for place in entry.mirrors:
-            better = mirrors[: mirrors.index(place)] if place in mirrors else mirrors
+    for row in rows:
+        for place in (row.entry.origin, *row.entry.mirrors):
+            better = row.better(place)
             if better:
-                yield Redirect(entry, place, better)
+                yield Redirect(row.entry, place, better)
+
+
+def swept_along(rows: Iterable[Copies], registries: Container[str], client: str) -> tuple[str, ...]:
+    """Say what a client that sends all of a registry to the same servers sends there against the catalogue."""
+    names = [
+        str(each.place.location) for row in rows for each in row.stay if spot_of(each.place).registry in registries
+    ]
+    if not names:
+        return ()
+    return (
+        f"{client} asks mirrors for {some(names)} as well, which the catalogue leaves where it is: "
+        "registries.conf and kyverno can make an exception",
+    )
+
+
+def some(names: Sequence[str]) -> str:
+    """List the first few names, and say how many there are.
+
+    >>> some(["a", "b"]), some(["a", "b", "c", "d"])
+    ('a, b', 'a, b, c, … (4 in all)')
+    """
+    return ", ".join(names[:3]) + (f", … ({len(names)} in all)" if len(names) > 3 else "")
 
 
 def merged(orders: Iterable[tuple[str, ...]]) -> list[str]:

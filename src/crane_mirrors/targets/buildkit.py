@@ -37,7 +37,7 @@ class BuildKit(Target):
             for registry, bases in found.of.items()
         ]
         files = (File(self.paths[0], "\n".join(tables)),) if tables else ()
-        return Configuration(files, found.left_out, found.notes("BuildKit"))
+        return Configuration(files, found.left_out, found.notes)
 
 
 def _host(base: str) -> str:

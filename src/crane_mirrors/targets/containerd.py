@@ -35,7 +35,7 @@ class Containerd(Target):
         found = servers(rows, "containerd")
         capabilities = ("pull",) if options.digest_only else ("pull", "resolve")
         files = [File(f"{host}/hosts.toml", _hosts(host, bases, capabilities)) for host, bases in found.of.items()]
-        notes = found.notes("containerd")
+        notes = found.notes
         if notes and not options.digest_only:
             notes = (*notes, "with --digest-only such a server cannot say what a tag means, only deliver what is meant")
         return Configuration(tuple(files), found.left_out, notes)

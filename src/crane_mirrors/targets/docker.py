@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from crane_mirrors.targets._base import Configuration, File, LeftOut, Target
-from crane_mirrors.targets._redirects import RENAMING, Spot, spot_of
+from crane_mirrors.targets._redirects import RENAMING, Spot, spot_of, swept_along
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from crane_mirrors.targets._base import Copies, Options
 
 __all__ = ["TARGET", "Docker"]
+
+_WHEN = "dockerd reads the file when it starts, and when it gets SIGHUP"
 
 
 class Docker(Target):
@@ -33,7 +35,7 @@ class Docker(Target):
 
         mirrors: list[str] = []
         left_out: list[LeftOut] = []
-        for entry, better in rows:
+        for entry, better, _ in rows:
             for place in better:
                 asked, found = spot_of(entry.origin), spot_of(place)
                 if asked == Spot("docker.io", "") and not found.path and entry.is_prefix:
@@ -41,10 +43,11 @@ class Docker(Target):
                     continue
                 reason = f"Docker has mirrors for all of Docker Hub only, and '{found}' is none"
                 left_out.append(LeftOut(entry.kind, entry.name, place.name, reason, RENAMING))
+        if not mirrors:
+            return Configuration((), tuple(left_out))
         text = json.dumps({"registry-mirrors": mirrors}, indent=2) + "\n"
-        files = (File(self.paths[0], text, comment=None),) if mirrors else ()
-        notes = ("dockerd reads the file when it starts, and when it gets SIGHUP",) if files else ()
-        return Configuration(files, tuple(left_out), notes)
+        notes = [*swept_along(rows, ("docker.io",), "Docker"), _WHEN]
+        return Configuration((File(self.paths[0], text, comment=None),), tuple(left_out), tuple(notes))
 
 
 TARGET = Docker()

@@ -30,10 +30,10 @@ class Env(Target):
 
     def configure(self, rows: Sequence[Copies], options: Options) -> Configuration:
         """Write a variable for each entry; left out are all whose names make the same variable."""
-        names = Counter(_variable(entry) for entry, _ in rows)
+        names = Counter(_variable(row.entry) for row in rows)
         lines: list[str] = []
         left_out: list[LeftOut] = []
-        for entry, (best, *_) in rows:
+        for entry, (best, *_), _ in rows:
             variable, location = _variable(entry), best.location
             if names[variable] > 1:
                 reason = (

@@ -16,7 +16,7 @@ from __future__ import annotations
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING
 
-from crane_mirrors.catalogue.entry import Prefix
+from crane_mirrors.catalogue.entry import Prefix, key_of
 from crane_mirrors.targets._base import Configuration, File, LeftOut, Target
 from crane_mirrors.targets._cluster import folders
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from crane_mirrors.catalogue.entry import Place
-    from crane_mirrors.targets._base import Copies, Options
+    from crane_mirrors.targets._base import Copies, Options, Stay
 
 __all__ = ["TARGET"]
 
@@ -52,31 +52,49 @@ class Git(Target):
 
     def configure(self, rows: Sequence[Copies], options: Options) -> Configuration:
         """Write rules for each repository and each prefix; ``options.ssh`` for its SSH forms as well."""
-        exact, left_out = _affordable([row for row in rows if not row.entry.is_prefix], options)
+        exact, stay, left_out = _affordable(rows, options)
         rules: dict[str, str] = {}
         text = "".join(_section(row, rules, options) for row in exact)
         prefixes: dict[str, str] = {}
         text += "".join(_section(row, prefixes, options) for row in rows if row.entry.is_prefix)
-        stay = {head: head for head in _mirrors_in_the_way(rows, prefixes)}
+        heads = {head: head for head in _heads_that_stay(rows, prefixes, options)}
+        names = {
+            name: name
+            for each in stay
+            for spelling in _spellings(each.place, options)
+            for name in (spelling, f"{spelling}.git")
+            if name not in rules
+        }
         guards = {
             guard: base
-            for row in exact
-            for spelling in _spellings(row.entry.origin, options)
-            for guard, base in _guards(spelling, prefixes | stay)
-            if guard not in rules
+            for place in (*(row.entry.origin for row in exact), *(each.place for each in stay))
+            for spelling in _spellings(place, options)
+            for guard, base in _guards(spelling, prefixes | heads)
+            if guard not in rules and guard not in names
         }
-        text += _identities("Already on a mirror.", stay)
+        text += _identities("What stays where it is.", heads | names)
         text += _identities("Names that only begin like one of those above.", guards)
         slow = (_slow(len(guards)),) if len(guards) > _MANY else ()
         return Configuration((File(_FILE, text.lstrip("\n")),) if text else (), left_out, _NOTES + slow)
 
 
-def _affordable(rows: Sequence[Copies], options: Options) -> tuple[Sequence[Copies], tuple[LeftOut, ...]]:
+def _affordable(
+    rows: Sequence[Copies], options: Options
+) -> tuple[Sequence[Copies], Sequence[Stay], tuple[LeftOut, ...]]:
+    """Give the single repositories that are redirected, those that are not, and which of them are too many."""
     each = 2 * len(_FOLLOWING) * (3 if options.ssh else 1)
     most = _MOST_GUARDS // each
     reason = f"more than {most} single repositories would make Git too slow; a prefix entry costs it nothing"
-    left_out = [LeftOut("git", row.entry.name, row.mirrors[0].name, reason, ("env",)) for row in rows[most:]]
-    return rows[:most], tuple(left_out)
+    exact = [row for row in rows if not row.entry.is_prefix]
+    stay = [each for each in _exceptions(rows) if not each.entry.is_prefix]
+    left_out = [(row.entry, row.mirrors[0]) for row in exact[most:]]
+    room = max(0, most - len(exact))
+    left_out += stay[room:]
+    return (
+        exact[:most],
+        stay[:room],
+        tuple(LeftOut("git", entry.name, place.name, reason, ("env",)) for entry, place in left_out),
+    )
 
 
 def _slow(guards: int) -> str:
@@ -122,8 +140,18 @@ def _guards(spelling: str, prefixes: dict[str, str]) -> Iterator[tuple[str, str]
             yield f"{spelling}{end}{char}", f"{base}{end}{char}"
 
 
-def _mirrors_in_the_way(rows: Sequence[Copies], prefixes: dict[str, str]) -> Iterator[str]:
-    """Name the mirrors of prefixes that another prefix would redirect once more."""
+def _exceptions(rows: Sequence[Copies]) -> Iterator[Stay]:
+    """Give what would be redirected with all that is under a prefix; names on a prefix's own mirrors are not."""
+    for row in rows:
+        around = f"{key_of(row.entry.origin.location)}/"
+        yield from (each for each in row.stay if key_of(each.place.location).startswith(around))
+
+
+def _heads_that_stay(rows: Sequence[Copies], prefixes: dict[str, str], options: Options) -> Iterator[str]:
+    """Give the prefixes that another one around them would redirect: those that stay, and the mirrors."""
+    for each in _exceptions(rows):
+        if each.entry.is_prefix:
+            yield from _spellings(each.place, options)
     for row in rows if prefixes else ():
         for place in row.mirrors:
             if isinstance(place.location, Prefix):

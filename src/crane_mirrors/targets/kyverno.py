@@ -118,9 +118,9 @@ def _table(rows: Sequence[Copies]) -> dict[str, str]:
     """Give what becomes what, folders with a slash behind them."""
     table = {_key(row.entry.origin): _key(row.mirrors[0]) for row in rows}
     mirrors = [_key(place) for row in rows for place in row.entry.mirrors]
-    # Were it not in the table, a mirror under a prefix would be mirrored.
+    # Were they not in the table, a mirror and an exception under a prefix would be mirrored.
     under = [key for key in mirrors if any(f"{folder}/" in table for folder in folders(key))]
-    for key in under:
+    for key in (*under, *(_key(each.place) for row in rows for each in row.stay)):
         table.setdefault(key, key)
     return table
 

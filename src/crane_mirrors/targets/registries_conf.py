@@ -42,13 +42,20 @@ class RegistriesConf(Target):
                 # Seen with skopeo: it makes a name of the mirror's host alone, and gives up.
                 notes.append(f"a repository called {name}, beside the folder, cannot be pulled by that name any more")
             mirrors = [f"\n[[registry.mirror]]\nlocation = {quoted(str(spot_of(mirror)))}\n{only}" for mirror in better]
-            table = f"\n[[registry]]\nprefix = {quoted(name)}\nlocation = {quoted(name)}\n{''.join(mirrors)}"
+            table = _table(name) + "".join(mirrors)
             if tables.setdefault(name, table) != table:
                 # A repository and the folder of that name are two entries, but one prefix.
                 reason = f"'{name}' is both a repository and a folder, and the format has one table for them"
                 left_out.append(LeftOut(entry.kind, entry.name, better[0].name, reason, ("k3s", "rke2", "kyverno")))
+        for name in (str(spot_of(each.place)) for row in rows for each in row.stay):
+            tables.setdefault(name, _table(name))
         text = "".join(tables.values()).lstrip("\n")
         return Configuration((File(self.paths[0], text),), tuple(left_out), tuple(notes))
+
+
+def _table(name: str) -> str:
+    """Begin a table; without mirrors it keeps a name from those of the folder around it."""
+    return f"\n[[registry]]\nprefix = {quoted(name)}\nlocation = {quoted(name)}\n"
 
 
 TARGET = RegistriesConf()
