@@ -206,12 +206,16 @@ def test_partial_with_nothing_left(cli: CLI) -> None:
             ["--region", "global"],
             "region 'global' has no image with a mirror before its origin; name one with --mirror",
         ),
-        (["-m", "origin"], "clients go to the origin by themselves"),
+        (["-m", "origin"], "clients go to the origin by themselves\n"),
+        (["-m", "dockerhub"], "clients go to the origin by themselves\n"),
+        (["-m", "origin", "-m", "coding"], "clients go to the origin by themselves; name a mirror before it\n"),
+        (["-c", "git.yaml"], "the catalogue has no image\n"),
         (["-m", "gitee"], "no image of the catalogue has a mirror called gitee"),
     ],
 )
-def test_nothing_to_configure(cli: CLI, arguments: list[str], said: str) -> None:
+def test_nothing_to_configure(cli: CLI, tmp_path: Path, arguments: list[str], said: str) -> None:
     """Where every client goes to the origin anyway, exit code 3 says why."""
+    (tmp_path / "git.yaml").write_text("version: 1\nbuiltin: false\n")
     ran = cli("config", "registries.conf", *arguments)
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
     assert ran.err.startswith(f"crane-mirrors: nothing to configure: {said}")

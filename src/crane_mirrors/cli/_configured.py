@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from crane_mirrors.cli._messages import note
 from crane_mirrors.errors import InvalidInput, NoRoute, UnknownName
 from crane_mirrors.model import nearest, shown
-from crane_mirrors.resolve.routes import Choice
+from crane_mirrors.resolve.routes import Choice, is_chosen
 from crane_mirrors.targets import copies, target_named, target_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from crane_mirrors.catalogue import Catalogue
     from crane_mirrors.cli._settings import Settings
     from crane_mirrors.targets import Configuration, LeftOut, Options, Target
 
@@ -45,7 +46,7 @@ def configured(settings: Settings, target: Target, options: Options, *, partial:
         note(f"{layers.project} has a part in this configuration (--no-project leaves it out)")
     rows = list(copies(catalogue, target.kinds, Choice(settings.mirror, settings.region)))
     if not rows:
-        raise NoRoute(_nothing(settings, target))
+        raise NoRoute(f"nothing to configure: {_nothing(settings, target, catalogue)}")
     found = target.configure(rows, options)
     if found.left_out and not partial:
         rest = ", or --partial for the rest" if found.files else ""
@@ -69,17 +70,17 @@ def _told(left_out: Iterable[LeftOut]) -> Iterator[str]:
         yield f"left out: {name} on {', '.join(names)}: {reason}"
 
 
-def _nothing(settings: Settings, target: Target) -> str:
+def _nothing(settings: Settings, target: Target, catalogue: Catalogue) -> str:
     kinds = _listed(target.kinds)
-    if set(settings.mirror) == {"origin"}:
-        return "nothing to configure: clients go to the origin by themselves"
-    if settings.mirror:
-        mirrors = ", ".join(settings.mirror)
-        return f"nothing to configure: no {kinds} of the catalogue has a mirror called {mirrors}"
-    return (
-        f"nothing to configure: region '{settings.region}' has no {kinds} with a mirror before its origin; "
-        "name one with --mirror"
-    )
+    origins = [entry.origin for entry in catalogue.entries() if entry.kind in target.kinds]
+    if not origins:
+        return f"the catalogue has no {kinds}"
+    if not settings.mirror:
+        return f"region '{settings.region}' has no {kinds} with a mirror before its origin; name one with --mirror"
+    if any(is_chosen(origin, settings.mirror) for origin in origins):
+        more = "; name a mirror before it" if len(settings.mirror) > 1 else ""
+        return f"clients go to the origin by themselves{more}"
+    return f"no {kinds} of the catalogue has a mirror called {', '.join(settings.mirror)}"
 
 
 def _inexpressible(target: Target, left_out: Sequence[LeftOut]) -> str:
