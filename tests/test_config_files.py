@@ -279,7 +279,7 @@ def test_file_that_changes_meanwhile_is_not_replaced(
     monkeypatch.setattr(os, "fsync", meddle)
     ran = registries_conf(cli, "-m", "ghcr")
     assert (ran.code, path.read_text()) == (6, "mine\n")
-    assert ran.err == f"crane-mirrors: out/{NAME}: changed by someone else meanwhile; nothing was written\n"
+    assert ran.err == f"crane-mirrors: out/{NAME}: changed by someone else meanwhile: try again\n"
     assert os.listdir(path.parent) == [NAME]
 
 
@@ -383,6 +383,32 @@ def test_companion_proves_a_file_without_comments(cli: CLI, tmp_path: Path, hub:
     beside.write_text(proved)
     removed = cli("config", "docker", "--output-dir", "out", "--remove")
     assert removed.out == "removed out/daemon.json\nremoved out/daemon.json.crane-mirrors\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_runs_at_once_leave_a_file_that_is_proved(
+    cli: CLI, tmp_path: Path, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first run's two files a second one writes both, or tries to: what lies there is still ours."""
+    first = ("config", "docker", "-c", hub, "--output-dir", "out")
+    assert cli(*first).code == 0
+    path = tmp_path / "out" / "daemon.json"
+    text = path.read_text()
+    path.unlink()
+    fsync, steps = os.fsync, iter(range(9))
+
+    def meddle(handle: int) -> None:
+        fsync(handle)
+        if next(steps) == 1:
+            path.write_text(text)
+
+    monkeypatch.setattr(os, "fsync", meddle)
+    (tmp_path / "other.yaml").write_text(HUB.replace("docker.m", "other.m"))
+    ran = cli("config", "docker", "-c", "other.yaml", "--output-dir", "out")
+    assert (ran.code, path.read_text()) == (6, text)
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert cli(*first).code == 0
+    assert cli("config", "docker", "--output-dir", "out", "--remove").code == 0
     assert not (tmp_path / "out").exists()
 
 

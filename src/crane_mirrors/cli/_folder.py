@@ -129,7 +129,7 @@ class Folder:
                     file.flush()
                     os.fsync(handle)
                 if self.read(name) != before:
-                    raise FileFailed(f"{self.path(name)}: changed by someone else meanwhile; nothing was written")
+                    raise FileFailed(f"{self.path(name)}: changed by someone else meanwhile: try again")
                 os.replace(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
                 with contextlib.suppress(OSError):

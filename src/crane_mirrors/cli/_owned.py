@@ -92,8 +92,8 @@ class Owned:
             if file.comment is not None:
                 changes.append(Change(file.path, found.kept, stamped(stamp, file.text, file.comment)))
                 continue
-            old = found.kept.text if found.kept else None
-            both = proof(stamp, *dict.fromkeys((old, file.text) if old is not None else (file.text,)))
+            # What the earlier proof has is there, or another run is just about to write it.
+            both = proof(stamp, file.text, earlier=found.beside.text or "" if found.beside else "")
             changes.append(Change(file.path, found.kept, file.text))
             changes.append(Change(file.path + PROOF, found.beside, proof(stamp, file.text), interim=both))
         return changes + self.removal()

@@ -78,9 +78,14 @@ def _number(line: str, start: str) -> int:
     return int(digits) if line.startswith(start) and digits.isdecimal() and len(digits) < 4 else 0
 
 
-def proof(stamp: Stamp, *texts: str) -> str:
-    """Write the file that stands for the header of another one, which has one of the given texts."""
-    return stamped(stamp, "".join(f"{_CONTENTS}{_hash(text)}\n" for text in texts))
+def proof(stamp: Stamp, *texts: str, earlier: str = "") -> str:
+    """Write the file that stands for the header of another one, which has one of the given texts.
+
+    Those that an ``earlier`` such file stands for count as well.
+    """
+    lines = [line for line in earlier.split("\n") if line.startswith(_CONTENTS)]
+    lines += [f"{_CONTENTS}{_hash(text)}" for text in texts]
+    return stamped(stamp, "".join(f"{line}\n" for line in dict.fromkeys(lines)))
 
 
 def read_proof(text: str, contents: str | None) -> Stamp | None:
