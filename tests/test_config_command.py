@@ -119,6 +119,18 @@ def test_header_has_the_command_lines_that_make_and_remove_the_file(
     assert not path.parent.exists()
 
 
+def test_header_of_a_pasted_command_stays_the_same(
+    cli: CLI, tmp_path: Path, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the environment is still what it was, neither its catalogues nor its region get into the way."""
+    monkeypatch.setenv("CRANE_MIRRORS_CATALOGUE", hub)
+    monkeypatch.setenv("CRANE_MIRRORS_REGION", "global")
+    assert cli("config", "registries.conf", "--region", "cn", "--output-dir", "out").code == 0
+    path = tmp_path / "out" / "50-crane-mirrors.conf"
+    made_by = next(line.partition(": ")[2] for line in path.read_text().splitlines() if "made by: " in line)
+    assert cli(*shlex.split(made_by)[1:]).out == "unchanged out/50-crane-mirrors.conf\n"
+
+
 def test_several_files_are_printed_with_their_paths(cli: CLI, tmp_path: Path) -> None:
     """A comment says where each of them begins."""
     more = tmp_path / "more.yaml"

@@ -132,6 +132,18 @@ def test_fewer_files_take_the_others_away(cli: CLI, tmp_path: Path) -> None:
     assert set(tree(tmp_path / "out")) == {"ghcr.io", "ghcr.io/hosts.toml", "mine", "mine/hosts.toml"}
 
 
+@pytest.mark.parametrize("folder", ["new\nline", "b\udcff'd\\", "\x1b[31m", "-dash", "a b"])
+def test_header_of_an_odd_folder_can_be_pasted(cli: CLI, tmp_path: Path, folder: str) -> None:
+    """A shell makes of the command on the header's line the very folder, be its name printable or not."""
+    assert cli("config", "registries.conf", "--output-dir", folder).code == 0
+    text = (tmp_path / folder / NAME).read_text()
+    assert text.splitlines()[2].isprintable()
+    for line in text.splitlines()[2:4]:
+        script = f"crane-mirrors() {{ printf '%s' \"$4\"; }}; {line.partition(': ')[2]}"
+        ran = subprocess.run([need("bash"), "-c", script], capture_output=True, check=True)
+        assert os.fsdecode(ran.stdout) == folder
+
+
 FOREIGN = ["", "mine\n", "# Written by crane-mirrors for registries.conf; a file that was changed is left alone.\n"]
 
 

@@ -117,12 +117,10 @@ class _Run:
         flags = [f"--{name.replace('_', '-')}" for name, on in self.options._asdict().items() if on]
         flags += ["--partial"] * self.wanted.partial
         if self.wanted.folder is None:
-            return Stamp(
-                target.name, shlex.join([*start, *_words(self.settings), *flags]), "deleting it", target.folder
-            )
+            return Stamp(target.name, _joined([*start, *_words(self.settings), *flags]), "deleting it", target.folder)
         into = ["--output-dir", self.wanted.folder]
-        made_by = shlex.join([*start, *_words(self.settings), *flags, *into])
-        return Stamp(target.name, made_by, shlex.join([*start, *into, "--remove"]), target.folder)
+        made_by = _joined([*start, *_words(self.settings), *flags, *into])
+        return Stamp(target.name, made_by, _joined([*start, *into, "--remove"]), target.folder)
 
     def _printed(self, stamp: Stamp, found: Configuration) -> Result:
         rows: list[dict[str, Any]] = []
@@ -188,14 +186,32 @@ def _left_out(stamp: Stamp, found: Configuration) -> list[dict[str, Any]]:
     ]
 
 
+def _joined(words: Sequence[str]) -> str:
+    r"""Quote a command for a shell, on one line: what cannot be printed as POSIX.1-2024, bash and zsh escape it.
+
+    >>> print(_joined(["it's", "a\nb"]))
+    'it'"'"'s' $'a\012b'
+    """
+    return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
+
+
+def _escaped(word: str) -> str:
+    plain = (
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in "'\\" else f"\\{byte:03o}" for byte in os.fsencode(word)
+    )
+    return f"$'{''.join(plain)}'"
+
+
 def _words(settings: Settings) -> Iterator[str]:
     """Give the options that choose mirrors as words; catalogues of the environment count like those of options."""
     for mirror in settings.mirror:
         yield from ("--mirror", mirror)
-    if settings.region != "cn":
+    if settings.region != "cn" or os.environ.get("CRANE_MIRRORS_REGION"):
         yield from ("--region", settings.region)
-    environment = os.environ.get("CRANE_MIRRORS_CATALOGUE", "").split(os.pathsep)
-    for file in (*filter(None, environment), *settings.catalogue):
+    environment = tuple(filter(None, os.environ.get("CRANE_MIRRORS_CATALOGUE", "").split(os.pathsep)))
+    # A header's command that is pasted where the environment is still the same has them as options already.
+    again = settings.catalogue[: len(environment)] == environment
+    for file in (*(() if again else environment), *settings.catalogue):
         yield from ("--catalogue", file)
     if settings.no_project:
         yield "--no-project"
