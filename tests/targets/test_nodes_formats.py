@@ -149,6 +149,7 @@ def test_containerd_redirects_ghcr_to_coding() -> None:
         (name, mirror) for name in GOCRANE for mirror in ("coding", "ghcr")
     }
     assert all({"registries.conf", "k3s"} <= set(left.instead) for left in found.left_out)
+    assert "config_path" in found.notes[-1]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGET", "Containerd"]
 
+_WHERE = 'containerd 1 reads the folder only if its config.toml names it: config_path = "/etc/containerd/certs.d"'
+
 
 class Containerd(Target):
     """One ``hosts.toml`` for each registry whose repositories have a copy under the same path elsewhere."""
@@ -38,7 +40,7 @@ class Containerd(Target):
         notes = found.notes
         if notes and not options.digest_only:
             notes = (*notes, "with --digest-only such a server cannot say what a tag means, only deliver what is meant")
-        return Configuration(tuple(files), found.left_out, notes)
+        return Configuration(tuple(files), found.left_out, (*notes, _WHERE) if files else ())
 
 
 def _hosts(registry: str, bases: Iterable[str], capabilities: tuple[str, ...]) -> str:
