@@ -194,6 +194,18 @@ def test_what_a_format_cannot_say_is_refused(cli: CLI, tmp_path: Path, target: s
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_reason_is_given_for_what_it_is_true_of(cli: CLI, tmp_path: Path) -> None:
+    """Entries that the format cannot say for other reasons are named apart."""
+    text = "version: 1\nbuiltin: false\nimages:\n  six: {origin: '[::1]:5000/a', mirrors: {m: m.example/a}}\n"
+    text += "  hub: {origin: q.example/*, mirrors: {m: m.example/*}}\n"
+    text += "".join(f"  f{n}: {{origin: q.example/f{n}/*, mirrors: {{m: m.example/f{n}/*}}}}\n" for n in range(3))
+    (tmp_path / "own.yaml").write_text(text)
+    assert cli("config", "kustomize", "-c", "own.yaml").err == (
+        "crane-mirrors: kustomize cannot express image six: kustomize does not take an IPv6 address for a registry; "
+        "use kyverno or registries.conf; for other reasons image hub, image f0, image f1, … (4 in all)\n"
+    )
+
+
 def test_partial_lists_what_is_left_out(cli: CLI) -> None:
     """A line for each entry on stderr, and the rest on the standard output."""
     ran = cli("config", "containerd", "--partial")

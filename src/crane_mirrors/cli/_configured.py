@@ -84,11 +84,24 @@ def _nothing(settings: Settings, target: Target, catalogue: Catalogue) -> str:
 
 
 def _inexpressible(target: Target, left_out: Sequence[LeftOut]) -> str:
-    names = list(dict.fromkeys(f"{left.kind} {left.name}" for left in left_out))
-    more = f", … ({len(names)} in all)" if len(names) > _FEW else ""
-    instead = _instead(left_out[0])
+    """Say what is left out for the first reason; of what is left out for others, only which entries those are."""
+    first = left_out[0]
+    same = [left for left in left_out if _kind_of(left.reason) == _kind_of(first.reason)]
+    others = [left for left in left_out if _kind_of(left.reason) != _kind_of(first.reason)]
+    instead = _instead(first)
     use = f"; use {_listed(instead)}" if instead else ""
-    return f"{target.name} cannot express {', '.join(names[:_FEW])}{more}: {left_out[0].reason}{use}"
+    more = f"; for other reasons {_entries(others)}" if others else ""
+    return f"{target.name} cannot express {_entries(same)}: {first.reason}{use}{more}"
+
+
+def _kind_of(reason: str) -> str:
+    """Take away what one reason has in quotes, and another one of its kind has not."""
+    return "".join(reason.split("'")[::2])
+
+
+def _entries(left_out: Sequence[LeftOut]) -> str:
+    names = list(dict.fromkeys(f"{left.kind} {left.name}" for left in left_out))
+    return ", ".join(names[:_FEW]) + (f", … ({len(names)} in all)" if len(names) > _FEW else "")
 
 
 def _instead(left: LeftOut) -> list[str]:
