@@ -309,24 +309,26 @@ def test_interrupted_call_leaves_nothing_half_done(cli: CLI, tmp_path: Path, mon
     assert tree(tmp_path) == before
 
 
-def test_dry_run_prints_a_diff_that_patch_applies(cli: CLI, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["out", "a folder"])
+def test_dry_run_prints_a_diff_that_patch_applies(cli: CLI, tmp_path: Path, folder: str) -> None:
     """It writes nothing, exits with 1 while something would change, and with 0 when nothing would."""
     patch = need("patch")
+    command = ("config", "registries.conf", "--output-dir", folder)
 
     def apply(diff: str) -> None:
         subprocess.run([patch, "-p0", "--quiet"], input=diff, text=True, cwd=tmp_path, check=True)
 
     for arguments in ((), ("-m", "ghcr"), ("--remove",)):
         before = tree(tmp_path)
-        dry = registries_conf(cli, *arguments, "--dry-run")
+        dry = cli(*command, *arguments, "--dry-run")
         assert (dry.code, tree(tmp_path)) == (1, before)
         if arguments == ():
             # The header counts the folders that are made, so the first diff needs the folder not to be there.
-            (tmp_path / "out").mkdir()
+            (tmp_path / folder).mkdir()
         apply(dry.out)
         patched = tree(tmp_path)
-        assert registries_conf(cli, *arguments, "--dry-run")[:2] == (0, "")
-        assert registries_conf(cli, *arguments).code == 0
+        assert cli(*command, *arguments, "--dry-run")[:2] == (0, "")
+        assert cli(*command, *arguments).code == 0
         assert tree(tmp_path) == patched
 
 

@@ -28,7 +28,8 @@ def unified_diff(old: Sequence[str], new: Sequence[str], before: str, after: str
     -b
     +c
     """
-    head = [f"--- {before}\n", f"+++ {after}\n"]
+    # Without a tab behind it, patch takes a name to end at its first space.
+    head = [f"{sign} {name}" + "\t" * (" " in name) + "\n" for sign, name in (("---", before), ("+++", after))]
     for group in _Matcher(old, new).get_grouped_opcodes(_CONTEXT):
         yield from head
         head = []
