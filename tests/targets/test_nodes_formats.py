@@ -328,6 +328,18 @@ def test_what_stays_is_named_where_the_format_cannot_except_it(target: str) -> N
     assert not any("exception" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("target", ["buildkit", "containerd", "k3s"])
+def test_what_sees_more_than_it_has_is_named_beside_what_has_everything(target: str) -> None:
+    """A mirror of one image is asked for all of the registry, too, where another one has all of that."""
+    images = {
+        "all": {"origin": "docker.io/*", "mirrors": {"a": "m.example/*"}},
+        "one": {"origin": "docker.io/o/one", "mirrors": {"a": "q.example/o/one"}},
+    }
+    _, found = configured(target, own(images))
+    (note,) = (note for note in found.notes if "every repository" in note)
+    assert "asks q.example for every repository of docker.io, before" in note
+
+
 class World(NamedTuple):
     """Entries with places that all differ, and what a person prefers: maybe the origin, or what some do not have."""
 

@@ -47,24 +47,25 @@ def servers(rows: Sequence[Copies], client: str) -> Servers:
     """Find the servers of all registries; left out is each mirror whose path is another one than its origin's."""
     orders: dict[str, dict[tuple[str, ...], None]] = {}
     left_out: list[LeftOut] = []
-    whole: set[str] = set()
+    whole: set[tuple[str, str]] = set()
     for entry, place, better in redirects(rows):
         asked = spot_of(place)
-        if not asked.path:
-            whole.add(asked.registry)
         found = [(mirror, base(asked, spot_of(mirror))) for mirror in better]
         bases = tuple(name for _, name in found if name is not None)
         if bases:
             orders.setdefault(asked.registry, {})[bases] = None
+        if not asked.path:
+            whole.update((asked.registry, name) for name in bases)
         if place.is_origin:
             reason = f"{client} puts something before '{asked.path}' at most, and cannot put another path in its place"
             left_out += [
                 LeftOut(entry.kind, entry.name, mirror.name, reason, RENAMING) for mirror, name in found if name is None
             ]
     of = {registry: merged(order) for registry, order in sorted(orders.items())}
+    partly = {registry: [name for name in bases if (registry, name) not in whole] for registry, bases in of.items()}
     notes = [
         f"{client} asks {', '.join(bases)} for every repository of {registry}, before it asks {registry} itself"
-        for registry, bases in of.items()
-        if registry not in whole
+        for registry, bases in partly.items()
+        if bases
     ]
     return Servers(of, tuple(left_out), (*notes, *swept_along(rows, of, client)))

@@ -56,10 +56,10 @@ class Rancher(Target):
             kept = _without_covered(rules, left_out)
             hosts = merged(dict.fromkeys(rule.hosts for rule in kept))
             blocks.append(_block(registry, hosts, kept))
-            if all(rule.path for rule in kept):
-                notes.append(
-                    f"{self.name} asks {', '.join(hosts)} for every repository of {registry}, before {registry}"
-                )
+            whole = {host for rule in kept if not rule.path for host in rule.hosts}
+            partly = ", ".join(host for host in hosts if host not in whole)
+            if partly:
+                notes.append(f"{self.name} asks {partly} for every repository of {registry}, before {registry}")
         unused = _unused(registries)
         if unused:
             notes.append(f"{self.name} has one path for all mirrors of an image, so these are not used: {unused}")
