@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crane_mirrors.cli._diff import unified_diff
+from crane_mirrors.cli._owned import Change, Owned
 from crane_mirrors.cli._stamp import Stamp, proof, read_proof, read_stamp, stamped
 
 if TYPE_CHECKING:
@@ -293,6 +294,22 @@ def test_file_that_changes_meanwhile_is_not_replaced(
     assert (ran.code, path.read_text()) == (6, "mine\n")
     assert ran.err == f"crane-mirrors: out/{NAME}: changed by someone else meanwhile: try again\n"
     assert os.listdir(path.parent) == [NAME]
+
+
+def test_file_that_changes_meanwhile_is_not_removed(cli: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who writes the file between the look and the removal keeps what was written."""
+    assert registries_conf(cli).code == 0
+    path = tmp_path / "out" / NAME
+    apply = Owned.apply
+
+    def meddle(owned: Owned, changes: Sequence[Change]) -> None:
+        path.write_text("mine\n")
+        apply(owned, changes)
+
+    monkeypatch.setattr(Owned, "apply", meddle)
+    ran = registries_conf(cli, "--remove")
+    assert (ran.code, path.read_text()) == (6, "mine\n")
+    assert ran.err == f"crane-mirrors: out/{NAME}: changed by someone else meanwhile: try again\n"
 
 
 def test_interrupted_call_leaves_nothing_half_done(cli: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,18 +128,22 @@ class Folder:
                     _take_over(handle, before)
                     file.flush()
                     os.fsync(handle)
-                if self.read(name) != before:
-                    raise FileFailed(f"{self.path(name)}: changed by someone else meanwhile: try again")
+                self._check(name, before)
                 os.replace(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=folder)
                 raise
 
-    def remove(self, name: str) -> None:
-        """Remove a file. Raises FileFailed."""
+    def remove(self, name: str, before: Kept | None) -> None:
+        """Remove a file; it must still be what it was before. Raises FileFailed."""
         with self._failing(name), self._in(name) as (folder, last):
+            self._check(name, before)
             os.unlink(last, dir_fd=folder)
+
+    def _check(self, name: str, before: Kept | None) -> None:
+        if self.read(name) != before:
+            raise FileFailed(f"{self.path(name)}: changed by someone else meanwhile: try again")
 
     def sweep(self, name: str) -> None:
         """Remove what killed runs left beside a file; another run that is just writing fails then, and says so."""

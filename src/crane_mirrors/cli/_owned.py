@@ -122,12 +122,12 @@ class Owned:
             old = olds[change.name]
             if old is None or old.text != change.new:
                 self.folder.write(change.name, change.new or "", old)
-        gone = [change.name for change in changes if change.state == "removed"]
-        for name in gone:
-            self.folder.remove(name)
+        gone = [change for change in changes if change.state == "removed"]
+        for change in gone:
+            self.folder.remove(change.name, change.old)
         for change in changes:
             self.folder.sweep(change.name)
-        self._remove_folders(gone)
+        self._remove_folders([change.name for change in gone])
 
     def _remove_folders(self, gone: Sequence[str]) -> None:
         around = {path for name in gone for path in self.folder.around(name)} & self.made
