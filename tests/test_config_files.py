@@ -245,6 +245,13 @@ def test_link_in_the_way_is_a_foreign_file(cli: CLI, tmp_path: Path, there: str)
     assert there == "fifo" or tree(tmp_path) == before
 
 
+def test_folder_that_is_a_link_to_nowhere(cli: CLI, tmp_path: Path) -> None:
+    """The folder may be named through a link, which has to lead somewhere."""
+    (tmp_path / "out").symlink_to("nowhere")
+    ran = registries_conf(cli)
+    assert (ran.code, ran.err) == (6, f"crane-mirrors: out/{NAME}: no such file or directory\n")
+
+
 def test_linked_folder_inside_is_not_entered(cli: CLI, tmp_path: Path) -> None:
     """Only the output folder itself may be a link; below it none is followed, neither to write nor to remove."""
     elsewhere = tmp_path / "elsewhere"

@@ -59,7 +59,8 @@ class Folder:
         assert not {"", ".", ".."} & {*parts, last}, name
         with contextlib.ExitStack() as stack:
             if make:
-                os.makedirs(self.root, exist_ok=True)
+                with contextlib.suppress(FileExistsError):  # opening it says better what is there instead
+                    os.makedirs(self.root)
             handle = os.open(self.root, _FOLDER_FLAGS)
             stack.callback(os.close, handle)
             for part in parts:
