@@ -470,12 +470,14 @@ def test_signals_end_the_clients(
 ) -> None:
     """Ctrl-C is 130, other signals end us as they end anything, and no client, nor what it started, outlives us."""
     clients.add("docker", sleeper(tmp_path))
-    process = started(clients, "craned:v1", *["dashboard:v1"][: jobs - 1], "--jobs", str(jobs))
+    names = ["craned:v1", "dashboard:v1"][:jobs]
+    process = started(clients, *names, "fadvisor:v1", "--jobs", str(jobs))
     pids = noted(tmp_path, 2 * jobs)
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
+    assert err.count("docker pull") == jobs  # nothing is said to run that does not
     assert not [pid for pid in pids if is_alive(pid)]
 
 

@@ -135,7 +135,8 @@ def pull_image(image: Image, children: Children, *, label: str | None) -> Pulled
 
 
 def _run(image: Image, words: Sequence[str], children: Children, label: str | None) -> int:
-    say(f"{image.label}: {shlex.join(words)}")
+    if not children.ending:
+        say(f"{image.label}: {shlex.join(words)}")
     return children.run(words, label)
 
 

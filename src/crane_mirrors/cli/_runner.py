@@ -47,7 +47,8 @@ class Children:
         self.alone = threading.Lock()
         """To be held for a program that does not bear another of its sort beside it."""
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._ending = False
+        self.ending = False
+        """Whether they were all told to end; then no other one starts."""
 
     def run(self, words: Sequence[str], label: str | None = None) -> int:
         """Run a program to its end and give its exit code, as a shell does: 128 and its number for a signal.
@@ -72,7 +73,7 @@ class Children:
 
     def _start(self, words: Sequence[str], output: int) -> subprocess.Popen[bytes] | None:
         with self._lock:
-            if self._ending:
+            if self.ending:
                 return None
             # A group of its own, so that whatever it starts can be ended with it.
             process = subprocess.Popen(
@@ -105,7 +106,7 @@ class Children:
     def end(self) -> None:
         """Ask every program, and what it started, to end; after a while, or a second Ctrl-C, make it."""
         with self._lock:
-            self._ending = True
+            self.ending = True
             running = list(self._running)
         try:
             _kill(running, signal.SIGTERM)
