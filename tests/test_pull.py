@@ -13,12 +13,15 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from conftest import CLI, PROJECT
+
+from crane_mirrors.cli._runner import each
 
 DIGEST = "sha256:" + "ab" * 32
 CODING = "finops-docker.pkg.coding.net/gocrane/crane"
@@ -479,6 +482,32 @@ def test_signals_end_the_clients(
     assert "Traceback" not in err
     assert err.count("docker pull") == jobs  # nothing is said to run that does not
     assert not [pid for pid in pids if is_alive(pid)]
+
+
+def test_a_signal_that_does_not_end_the_wait_is_seen() -> None:
+    """One that comes in the moment before the wait, or to another thread, ends us before the clients do."""
+    ended = threading.Event()
+    late: list[bool] = []
+
+    class Told(Exception):
+        pass
+
+    def handler(_number: int, _frame: object) -> None:
+        raise Told
+
+    def work(_item: str) -> None:
+        time.sleep(0.5)  # until we wait
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        late.append(not ended.wait(20))
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(Told):
+            each(["one"], work, jobs=1)
+        assert late == []
+    finally:
+        ended.set()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_client_that_will_not_end(clients: Clients, tmp_path: Path) -> None:

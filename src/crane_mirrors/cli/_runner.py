@@ -25,6 +25,9 @@ NOT_STARTED = 126
 GRACE = 5.0
 """How many seconds a program that is asked to end has for that."""
 
+GLANCE = 0.2
+"""How many seconds may pass until a signal is seen."""
+
 _LONGEST = 8192
 _CURSOR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
@@ -177,7 +180,11 @@ def each(items: Sequence[Any], work: Callable[[Any], None], *, jobs: int) -> Non
     for _ in range(min(jobs, len(items))):
         # Nobody waits for a thread whose program is being ended.
         threading.Thread(target=worker, daemon=True).start()
-    for _ in items:
-        error = done.get()
-        if error is not None:
-            raise error
+    left = len(items)
+    while left:
+        with contextlib.suppress(Empty):
+            # Not for ever: a signal that comes in the moment before the wait would not end it.
+            error = done.get(timeout=GLANCE)
+            left -= 1
+            if error is not None:
+                raise error
