@@ -651,6 +651,13 @@ sys.exit(main())
 """
 
 
+def test_a_new_file_is_not_cut(fetch: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ext4 writes a file that was cut to nothing to the disk when it is closed, which would take as long again."""
+    monkeypatch.setattr(os, "ftruncate", lambda *_: pytest.fail("cut"))
+    assert fetch(*FILE, "--output-file", "v").code == 0
+    assert (tmp_path / "v").read_bytes() == CONTENT
+
+
 def test_a_kill_at_any_point(fetch: CLI, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed before any change to the disk, it leaves the old file or the new one, and the next run cleans up."""
     target = tmp_path / "v"

@@ -117,9 +117,11 @@ class PartFile:
             word = ""
         part = os.path.join(self.folder, f"{self._own}{word}{_END}")
         try:
-            # First of all: under its new name the old bytes would pass for the beginning of the new ones.
-            os.ftruncate(self._handle, 0)
-            os.lseek(self._handle, 0, os.SEEK_SET)
+            # First of all: under its new name the old bytes would pass for the beginning of the new ones. An empty file
+            # is left alone: ext4 writes all of one that was cut to nothing to the disk when it is closed.
+            if self.length:
+                os.ftruncate(self._handle, 0)
+                os.lseek(self._handle, 0, os.SEEK_SET)
             if part != self._part:
                 os.replace(self._part, part)
         except OSError as error:
