@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import absent, examples, need
+from conftest import CLI, absent, examples, need
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -345,6 +345,19 @@ def test_the_report_as_json(cli: CLI, tmp_path: Path) -> None:
         ("f", 1, "rewritten"),
         ("f", 2, "no mirror"),
     ]
+
+
+@pytest.mark.parametrize("tool", [["patch", "-p1", "-s"], ["git", "apply"]])
+@pytest.mark.parametrize("name", ["f", "a b", "a b/c"])
+def test_the_file_of_a_diff_is_found(name: str, tool: list[str], cli: CLI, tmp_path: Path) -> None:
+    """A name with spaces is the file's whole name."""
+    need(tool[0])
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(OLD, encoding="utf-8")
+    diff = cli("rewrite", "--diff", name).out
+    subprocess.run(tool, input=diff, text=True, cwd=tmp_path, check=True, capture_output=True)
+    assert path.read_text(encoding="utf-8") == NEW
 
 
 @pytest.mark.parametrize("tool", [["patch", "-p1", "-s"], ["git", "apply"]])

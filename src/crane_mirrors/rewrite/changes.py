@@ -69,8 +69,10 @@ def unified_diff(name: str, read: Callable[[int], bytes], index: Index) -> Itera
 
 def _header(label: bytes, *, headed: bool) -> Iterator[bytes]:
     if not headed:
-        yield b"--- a/" + label + b"\n"
-        yield b"+++ b/" + label + b"\n"
+        # Without a tab behind it, patch takes a name to end at its first space.
+        end = b"\t" * (b" " in label) + b"\n"
+        yield b"--- a/" + label + end
+        yield b"+++ b/" + label + end
 
 
 def _hunk(first: int, pairs: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
