@@ -41,7 +41,6 @@ FOREIGN = {
     "rich": (("render.table", "cli"), False),
     "yaml": (("catalogue", "render.yaml", "targets", "live", "cli"), False),
     "httpx": (("live",), False),
-    "httpcore": (("live.trust",), False),
     "pathspec": (("cli",), False),
 }
 

@@ -35,6 +35,8 @@ def load_httpx() -> None:
 def certificates() -> ssl.SSLContext:
     """Read the certificates that the environment, or else certifi, says are to be trusted. Raises Failed."""
     load_httpx()
+    import ssl
+
     import httpx
 
     read: list[ssl.SSLContext] = []
@@ -43,11 +45,10 @@ def certificates() -> ssl.SSLContext:
         with suppress(OSError):
             read.append(httpx.create_ssl_context())
 
-    # That is OpenSSL's work, 40 ms of it. Python imports meanwhile what httpx would import next.
+    # That is OpenSSL's work, 40 ms of it. A transport that trusts nobody lets Python import what all of them take.
     reading = Thread(target=reader)
     reading.start()
-    import httpcore  # noqa: F401
-
+    httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).close()
     reading.join()
     if not read:
         raise Failed("tls: the certificates of the environment cannot be read")
