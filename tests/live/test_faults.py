@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from attack import PASSWORD, PATH, REF, Crowd, crowd, crowd_of, faults_of, issuing
+from attack import PASSWORD, PATH, REF, TIMEOUT, Crowd, crowd, crowd_of, faults_of, issuing
 from servers.answers import KINDS, Exchange, good, packet
 from servers.faults import FAULTS, Base, Fault, fault_server
 from servers.listener import listening
@@ -372,8 +372,9 @@ def test_floods(authority: Authority, tmp_path: Path) -> None:
         }
         servers = stack.enter_context(crowd("git", tmp_path, authority, bases=bases))
         for command in ("probe", "check"):
-            ran = servers.run(command, *what(servers), "--output", "json")
-            servers.check(ran)
+            # Among so many that send as fast as they can, the one that is well needs a while to get a word in.
+            ran = servers.run(command, *what(servers), "--output", "json", timeout=4 * TIMEOUT)
+            servers.check(ran, 4 * TIMEOUT)
             rows = ran.rows
             for name, fault in faults.items():
                 assert fault.explains(rows[name]["cause"]), rows[name]
