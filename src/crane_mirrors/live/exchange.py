@@ -13,7 +13,6 @@ from crane_mirrors.live.ask import MAX_REDIRECTS, PAGES, REDIRECTS, SMALL, media
 from crane_mirrors.live.body import read_body
 from crane_mirrors.live.causes import Failed, cause_of
 from crane_mirrors.live.loop import lookups
-from crane_mirrors.live.trust import certificates
 
 if TYPE_CHECKING:
     import ssl
@@ -104,7 +103,7 @@ class _Stages:
 
 
 class Exchanger:
-    """A pool of connections with the proxies and certificates of the environment, and a few requests to a server."""
+    """A pool of connections with the proxies of the environment, and a few requests to a server at a time."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         """Take an open client: use ``Exchanger.open``."""
@@ -113,11 +112,10 @@ class Exchanger:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, tls: ssl.SSLContext | None = None) -> AsyncIterator[Exchanger]:
+    async def open(cls, tls: ssl.SSLContext) -> AsyncIterator[Exchanger]:
         """Open a pool; its connections close when the block ends. Raises Failed for a proxy that is no address."""
         from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-        tls = certificates() if tls is None else tls
         import httpx
 
         try:
