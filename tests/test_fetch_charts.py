@@ -19,6 +19,11 @@ from servers.registry import Registry, registry
 from servers.tokens import BASIC, token_server
 from servers.web import Request, Response, web
 
+from crane_mirrors import resolve_string
+from crane_mirrors.catalogue import parse
+from crane_mirrors.cli.fetch import _logins as chart_logins
+from crane_mirrors.live.registry import chart_reference
+
 ARCHIVE = random.Random(3).randbytes(50_000)
 OTHER = random.Random(4).randbytes(50_000)
 CHART = "charts/shop"
@@ -192,6 +197,19 @@ def test_tokens_and_logins(cli: CLI, origin: Registry, tmp_path: Path, monkeypat
         config = {"auths": {closed.authority: {"auth": BASIC.removeprefix("Basic ")}}}
         (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
         assert "from near" in shop.fetch(shop.url, "--auth")
+
+
+def test_docker_hub_has_one_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker keeps it under a name of its own, by whichever of its names a chart calls the registry."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    config = {"auths": {"https://index.docker.io/v1/": {"auth": BASIC.removeprefix("Basic ")}}}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    own = b"version: 1\nregions: {cn: []}\nhelm: {hub: {origin: 'oci://registry-1.docker.io/acme'}}\n"
+    url = "oci://registry-1.docker.io/acme/shop:1.2.0"
+    login = chart_logins(resolve_string(parse([("own.yaml", own)]), url), auth=True)
+    found = login(chart_reference(url).repository.registry)
+    assert found is not None
+    assert found.basic == BASIC
 
 
 def test_a_registry_that_is_down(cli: CLI, origin: Registry, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ class Fetch:
         if route.target.startswith("oci://"):
             from crane_mirrors.live.oci import archive_of
 
-            return archive_of(route.target, self.bounds.idle, self.login(route.place.host))
+            return archive_of(route.target, self.bounds.idle, self.login)
         if not route.target.startswith(("https://", "http://")):
             raise Failed("no address on the web")
         return Source(route.target, self.secret(route))

@@ -149,7 +149,9 @@ def _logins(answer: Answer, *, auth: bool) -> Callable[[str], Login | None]:
 
     if not answer.best.target.startswith("oci://"):
         raise InvalidInput("--auth is for a chart in a registry: for a file give a token, see --token-file")
-    return logins(route.place.host for route in answer.routes)
+    from crane_mirrors.live.registry import chart_reference
+
+    return logins(chart_reference(route.target).repository.registry for route in answer.routes)
 
 
 def _resolved(settings: Settings, words: tuple[str, ...]) -> Answer:

@@ -15,6 +15,8 @@ from crane_mirrors.live.network import Network
 from crane_mirrors.live.registry import Registry, chart_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crane_mirrors.live.tokens import Login
 
 __all__ = ["archive_of"]
@@ -25,10 +27,10 @@ _ARCHIVES = (
 )
 
 
-def archive_of(url: str, timeout: float, login: Login | None = None) -> Source:
+def archive_of(url: str, timeout: float, login: Callable[[str], Login | None]) -> Source:
     """Ask a registry for the address of a chart's archive, and the hash that it must have, within so many seconds.
 
-    Raises Failed with the cause.
+    ``login`` gives the account at a registry. Raises Failed with the cause, InvalidInput for no chart's address.
     """
     reference = chart_reference(url)
 
@@ -36,7 +38,8 @@ def archive_of(url: str, timeout: float, login: Login | None = None) -> Source:
         async with Network(timeout).connections() as exchanger:
             deadline = asyncio.get_running_loop().time() + timeout
             repository = reference.repository
-            registry = Registry(exchanger, repository.registry, repository.path, deadline, login)
+            account = login(repository.registry)
+            registry = Registry(exchanger, repository.registry, repository.path, deadline, account)
             manifest = await registry.manifest(reference.digest or reference.tag or "")
             digest = _archive(manifest)
             blob = registry.blob(digest)
