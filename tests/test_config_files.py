@@ -645,6 +645,20 @@ def test_no_permission(tmp_path: Path, what: str) -> None:
     assert [name for name in os.listdir(out) if name != NAME] == []
 
 
+@pytest.mark.parametrize("mode", [0o444, 0o111, 0])
+def test_a_folder_that_hides_what_is_in_it(tmp_path: Path, mode: int) -> None:
+    """Whether anything of ours is in folders of any name cannot be known then, and "nothing" would be a guess."""
+    out = tmp_path / "out"
+    config = ("config", "containerd", "--output-dir", "out")
+    assert call(tmp_path, *config, "-m", "coding", "--partial").code == 0
+    before = tree(tmp_path)
+    out.chmod(mode)
+    ran = call(tmp_path, *config, "--remove", wrapped=unprivileged())
+    out.chmod(0o755)
+    assert ran == (6, "", "crane-mirrors: out/*/hosts.toml: permission denied\n")
+    assert tree(tmp_path) == before
+
+
 def mounted(folder: Path, *mount: str) -> list[str]:
     """Give the words that run a command with a file system of its own at a folder."""
     if sys.platform != "linux" or os.geteuid() != 0:

@@ -83,7 +83,8 @@ class Folder:
         first, *rest = shape.split("/")
         with self._failing(shape):
             try:
-                found = sorted(os.listdir(self.root)) if first == "*" else [first]
+                # By this name only who may enter a folder can list it; who cannot would find every file missing.
+                found = sorted(os.listdir(os.path.join(self.root, "."))) if first == "*" else [first]
             except FileNotFoundError:
                 return
         if len(found) > _MOST_FILES:
