@@ -21,6 +21,7 @@ from servers.web import Request, Response, web
 
 from crane_mirrors import resolve_string
 from crane_mirrors.catalogue import parse
+from crane_mirrors.cli._settings import Settings
 from crane_mirrors.cli.fetch import _logins as chart_logins
 from crane_mirrors.live.registry import chart_reference
 
@@ -197,6 +198,10 @@ def test_tokens_and_logins(cli: CLI, origin: Registry, tmp_path: Path, monkeypat
         config = {"auths": {closed.authority: {"auth": BASIC.removeprefix("Basic ")}}}
         (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
         assert "from near" in shop.fetch(shop.url, "--auth")
+        assert "from origin" in shop.fetch(shop.url, "--fastest", "--max-age", "0s")
+        mine = ("--fastest", "--max-age", "0s", "--mirror", "near")
+        assert "no mirror of chart 'charts' gives a right answer" in shop.fetch(shop.url, *mine, code=4)
+        assert "from near" in shop.fetch(shop.url, *mine, "--auth")
 
 
 def test_docker_hub_has_one_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +211,7 @@ def test_docker_hub_has_one_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     own = b"version: 1\nregions: {cn: []}\nhelm: {hub: {origin: 'oci://registry-1.docker.io/acme'}}\n"
     url = "oci://registry-1.docker.io/acme/shop:1.2.0"
-    login = chart_logins(resolve_string(parse([("own.yaml", own)]), url), auth=True)
+    login = chart_logins(Settings(auth=True), resolve_string(parse([("own.yaml", own)]), url))
     found = login(chart_reference(url).repository.registry)
     assert found is not None
     assert found.basic == BASIC

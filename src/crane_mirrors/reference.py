@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 from crane_mirrors.errors import InvalidReference
 
-__all__ = ["Reference", "Repository", "check_digest", "check_tag"]
+__all__ = ["DOCKER_HUB", "Reference", "Repository", "check_digest", "check_tag"]
 
 # ASCII is spelled out, because `\w`, `\d` and IGNORECASE would let in other scripts. Domain and path are the
 # grammar's, flattened: nested (labels in a domain, components in a path) they take twice as long to compile.
@@ -44,8 +44,8 @@ _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _ALGORITHM = r"[a-z][a-z0-9]*(?:[+._-][a-z][a-z0-9]*)*"
 _DIGEST = rf"{_ALGORITHM}:[0-9A-Fa-f]{{32,}}"
 
-_DOCKER_HUB = "docker.io"
-_DOCKER_HUB_ALIASES = ("index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
+DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
+"""The names of Docker Hub's registry; the first is the one spelling of it."""
 _LONGEST_PATH = 255
 _HEX_DIGITS = "0123456789abcdef"
 _HEX_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -66,7 +66,7 @@ class Repository:
             raise _invalid("registry", self.registry, f"write {canonical[:100]!r}")
         if len(self.path) > _LONGEST_PATH or not _compiled(_PATH).fullmatch(self.path):
             raise _invalid("repository path", self.path, _fault_of_path(self.path))
-        if canonical == _DOCKER_HUB and "/" not in self.path:
+        if canonical == DOCKER_HUB[0] and "/" not in self.path:
             raise _invalid("repository path", self.path, f"on docker.io write 'library/{self.path}'")
 
     @classmethod
@@ -87,7 +87,7 @@ class Repository:
         'nginx'
         """
         head, _, rest = self.path.partition("/")
-        if self.registry != _DOCKER_HUB or _names_registry(head):
+        if self.registry != DOCKER_HUB[0] or _names_registry(head):
             return str(self)
         official = head == "library" and "/" not in rest and not _is_image_id(rest)
         return rest if official else self.path
@@ -199,8 +199,8 @@ def _split(name: str) -> tuple[str, str]:
     """Docker's normalisation: the registry in its one spelling, and the path."""
     head, slash, rest = name.partition("/")
     named = slash and _names_registry(head)
-    registry, path = (_canonical_registry(head), rest) if named else (_DOCKER_HUB, name)
-    if registry == _DOCKER_HUB and path and "/" not in path:
+    registry, path = (_canonical_registry(head), rest) if named else (DOCKER_HUB[0], name)
+    if registry == DOCKER_HUB[0] and path and "/" not in path:
         path = f"library/{path}"
     return registry, path
 
@@ -223,7 +223,7 @@ def _canonical_registry(text: str) -> str:
         return f"{host}:{port or 443}"
     if port and port != "443":
         return f"{host}:{port}"
-    return _DOCKER_HUB if host in _DOCKER_HUB_ALIASES else host
+    return DOCKER_HUB[0] if host in DOCKER_HUB else host
 
 
 def _is_ipv6(host: str) -> bool:

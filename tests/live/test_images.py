@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, need
+from conftest import CLI, PROJECT, need
 from live.asking import TIMEOUT, Live, program, rows_of, samples_of
 from servers.images import FORMS, Image, make_image
 from servers.listener import listening, refused
@@ -773,3 +773,19 @@ def test_probe_with_a_login(live: Live, tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
         assert live.row("probe", "app", code=4)["cause"] == "401, credentials needed"
         assert live.row("probe", "app", "--auth")["status"] == "alive"
+        race = ("app:main", "--fastest", "--max-age", "0s")
+        assert live.run("image", *race, code=4).err.endswith("401, credentials needed\n")
+        assert live.run("image", *race, "--auth").out == f"docker pull {closed.authority}/g/app:main\n"
+        text = tmp_path / "text"
+        text.write_text(f"image: {closed.authority}/g/app:main\n", encoding="utf-8")
+        assert "401, credentials needed" in live.run("rewrite", "--pin", str(text), code=4).err
+        pinned = live.run("rewrite", "--pin", "--auth", str(text)).out
+        assert pinned == f"image: {closed.authority}/g/app@{NEW.digest}\n"
+
+
+@pytest.mark.parametrize("command", ["image craned", "resolve craned", "resolve craned api", "pull craned"])
+def test_a_login_that_nobody_is_shown(cli: CLI, command: str) -> None:
+    """Who asks no registry is told that --auth does nothing."""
+    ran = cli(*command.split(), "--auth")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "crane-mirrors: --auth is about --fastest and --pin: add one\n"

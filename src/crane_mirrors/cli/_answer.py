@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from crane_mirrors.cli._messages import note
+from crane_mirrors.cli._settings import check_asking
 from crane_mirrors.errors import CraneMirrorsError, InvalidInput, NoRoute
 from crane_mirrors.render import Result, Terminal, render
 
@@ -34,6 +35,7 @@ def answer(
     """
 
     def make() -> Result:
+        check_asking(settings)
         layers = settings.layers
         found = resolve(layers.load())
         own = layers.project if layers.project and _changed(found, layers, resolve) else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from crane_mirrors.cli._messages import note
 from crane_mirrors.errors import FileFailed
+from crane_mirrors.reference import DOCKER_HUB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,11 +33,15 @@ _HUB_KEY = "https://index.docker.io/v1/"
 
 def logins(hosts: Iterable[str]) -> Callable[[str], Login | None]:
     """Look up the accounts at some registries, before any is asked. Raises FileFailed for a broken configuration."""
-    hosts = list(dict.fromkeys(hosts))
+    hosts = list(dict.fromkeys(map(_spelt, hosts)))
     config = _config() if hosts else {}
     silent: set[str] = set()
     found = {host: _login(config, host, silent) for host in hosts}
-    return found.get
+    return lambda host: found.get(_spelt(host))
+
+
+def _spelt(host: str) -> str:
+    return DOCKER_HUB[0] if host in DOCKER_HUB else host
 
 
 def _config() -> dict[str, Any]:
@@ -56,7 +61,7 @@ def _config() -> dict[str, Any]:
 
 
 def _login(config: dict[str, Any], host: str, silent: set[str]) -> Login | None:
-    keys = (_HUB_KEY, "docker.io", "index.docker.io") if host == "docker.io" else (host, f"https://{host}")
+    keys = (_HUB_KEY, *DOCKER_HUB[:2]) if host == DOCKER_HUB[0] else (host, f"https://{host}")
     helpers = config.get("credHelpers")
     for key in keys:
         name = helpers.get(key) if isinstance(helpers, dict) else None

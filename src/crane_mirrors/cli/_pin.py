@@ -30,16 +30,14 @@ def pin(
     settings: Settings,
     found: Answer,
     *,
-    trust: str | None = None,
     platform: Platform | None = None,
     client: Client = "docker",
-    auth: bool = False,
 ) -> Answer:
     """Pin one image: its routes are those that have the digest, the others are named in notes.
 
     Raises NegativeAnswer when none has it, NetworkFailed when nobody says which digest it is.
     """
-    (pinned,) = _pin_each(settings, [found], trust=trust, platform=platform, auth=auth)
+    (pinned,) = _pin_each(settings, [found], platform)
     digest = pinned.digest
     assert digest
 
@@ -51,37 +49,30 @@ def pin(
     return found._replace(routes=routes, notes=(*found.notes, *_left_out(pinned)))
 
 
-def _pin_each(
-    settings: Settings,
-    found: Sequence[Answer],
-    *,
-    trust: str | None = None,
-    platform: Platform | None = None,
-    auth: bool = False,
-) -> list[Pinned]:
+def _pin_each(settings: Settings, found: Sequence[Answer], platform: Platform | None = None) -> list[Pinned]:
     """Pin many images, each looked up once. Raises as ``pin``, for the first that cannot be pinned."""
     from crane_mirrors.live.pin import ToPin, pin_all
     from crane_mirrors.live.questions import question_of
 
-    login = logins([route.place.host for answer in found for route in answer.routes] if auth else [])
+    login = logins([route.place.host for answer in found for route in answer.routes] if settings.auth else [])
     asked = []
     for answer in found:
         question = question_of(answer, platform=platform, login=login)
-        asked.append(ToPin(question, _trusted(answer, trust), _candidates(settings, answer)))  # type: ignore[arg-type]
+        asked.append(ToPin(question, _trusted(answer, settings.trust), _candidates(settings, answer)))  # type: ignore[arg-type]
     pinned = pin_all(asked, settings.timeout)
     for answer, one in zip(found, pinned, strict=True):
-        _check(answer, _trusted(answer, trust), one)
+        _check(answer, _trusted(answer, settings.trust), one)
     return pinned
 
 
-def references(settings: Settings, catalogue: Catalogue, images: Sequence[str], trust: str | None) -> dict[str, str]:
+def references(settings: Settings, catalogue: Catalogue, images: Sequence[str]) -> dict[str, str]:
     """Give for each ``ORIGIN:TAG`` the pinned reference on the best mirror that has it. Raises as ``pin``."""
     from crane_mirrors.resolve.image import resolve_image
 
     choice = settings.choice._replace(every=True)
     answers = [resolve_image(catalogue, image, choice) for image in images]
     found = {}
-    for image, answer, pinned in zip(images, answers, _pin_each(settings, answers, trust=trust), strict=True):
+    for image, answer, pinned in zip(images, answers, _pin_each(settings, answers), strict=True):
         for text in _left_out(pinned):
             note(f"{image}: {text}")
         best = next(route for route in answer.routes if route.place in pinned.having)

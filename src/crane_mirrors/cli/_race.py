@@ -44,10 +44,13 @@ def put_fastest_first(settings: Settings, found: Answer) -> Answer:
 
 
 def _race(settings: Settings, found: Answer, routes: list[Route]) -> Outcome:
+    from crane_mirrors.cli._credentials import logins
     from crane_mirrors.live.questions import question_of
     from crane_mirrors.live.runs import find_fastest
 
-    return find_fastest(question_of(found), [route.place for route in routes], settings.timeout)
+    places = [route.place for route in routes]
+    login = logins([place.host for place in places] if settings.auth else [])
+    return find_fastest(question_of(found, login=login), places, settings.timeout)
 
 
 def _nobody(settings: Settings, found: Answer, outcome: Outcome) -> Answer:

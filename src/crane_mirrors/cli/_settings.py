@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIELDS",
+    "PIN_OPTIONS",
     "RACE_OPTIONS",
     "CatalogueName",
     "Seconds",
     "Settings",
     "catalogue_options",
+    "check_asking",
+    "image_options",
     "options",
+    "registry_options",
     "shared_options",
 ]
 
@@ -46,6 +50,9 @@ class Settings(NamedTuple):
     offline_ok: bool = False
     max_age: str | None = None
     timeout: float = 5.0
+    pin: bool = False
+    trust: str | None = None
+    auth: bool = False
 
     @property
     def format(self) -> str:
@@ -158,6 +165,13 @@ _OPTIONS = {
         metavar="SECONDS",
         help="How long each mirror may take, all in all.",
     ),
+    "pin": click.option(
+        "--pin", is_flag=True, help="Name images by the digest that the origin has under their tag, or not at all."
+    ),
+    "trust": click.option(
+        "--trust", metavar="NAME", help="With --pin: ask this mirror for the digest instead of the origin."
+    ),
+    "auth": click.option("--auth", is_flag=True, help="Ask registries with the logins of Docker's configuration."),
 }
 
 
@@ -185,8 +199,30 @@ _SHARED = ("mirror", "every", "field", "output", "region", "catalogue", "no_proj
 RACE_OPTIONS = ("fastest", "offline_ok", "max_age", "timeout")
 """The options of every command that can ask the mirrors themselves which is best."""
 
+PIN_OPTIONS = ("pin", "trust", "auth")
+"""The options of every command that can ask which digest a tag has."""
+
 shared_options = options(*_SHARED, *RACE_OPTIONS)
 """Add the options of every command that resolves."""
+
+image_options = options(*_SHARED, *RACE_OPTIONS, *PIN_OPTIONS)
+"""Add those, and what only images have."""
+
+registry_options = options(*_SHARED, *RACE_OPTIONS, "auth")
+"""Add the options of a command that resolves what registries have, among other things."""
+
+
+def check_asking(settings: Settings) -> None:
+    """Refuse options that contradict each other, or do nothing. Raises InvalidInput."""
+    from crane_mirrors.errors import InvalidInput
+
+    if settings.pin and settings.fastest:
+        raise InvalidInput("--pin takes the best mirror that has the digest, --fastest the first: give one")
+    if settings.trust and not settings.pin:
+        raise InvalidInput("--trust is about --pin: add it")
+    if settings.auth and not (settings.pin or settings.fastest):
+        raise InvalidInput("--auth is about --fastest and --pin: add one")
+
 
 catalogue_options = options("catalogue", "no_project")
 """Add the options of every command that reads the catalogue."""

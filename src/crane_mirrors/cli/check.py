@@ -43,11 +43,10 @@ _HEADER = ("KIND", "NAME", "MIRROR", "VERDICT", "BEHIND", "WHY")
     show_default=True,
     help="Verdicts, with commas, for which the exit code is 1; 'none' for none.",
 )
-@click.option("--auth", is_flag=True, help="Use the logins of Docker's configuration.")
 @click.option(
     "-o", "--output", type=click.Choice(format_names("check")), help="Default: table on a terminal, or plain."
 )
-@options("mirror", "region", "catalogue", "no_project", "timeout")
+@options("mirror", "region", "catalogue", "no_project", "timeout", "auth")
 def command(
     settings: Settings,
     names: tuple[str, ...],
@@ -57,7 +56,6 @@ def command(
     ref: str | None,
     raw: tuple[str, str, str] | None,
     fail_on: str,
-    auth: bool,
     output: str | None,
 ) -> int:
     """Say whether each mirror has what its origin has, and if not, since when."""
@@ -68,7 +66,7 @@ def command(
         if raw and (ref or platform):
             raise InvalidInput("--raw names one file at one ref: leave out --ref and --platform")
         found = subjects(settings.layers.load(), settings, Wanted(names, kinds, tag, raw))
-        compared = _compared(settings, found, platform, ref or (raw and raw[1]), auth)
+        compared = _compared(settings, found, platform, ref or (raw and raw[1]))
         rows = _judged(found, compared, {"image": platform, "git": ref, "raw": raw and " ".join(raw[1:])})
         return _result(rows, bad)
 
@@ -85,15 +83,13 @@ def _verdicts(text: str) -> frozenset[str]:
     return words
 
 
-def _compared(
-    settings: Settings, found: list[Subject], platform: str | None, ref: str | None, auth: bool
-) -> list[list[Compared]]:
+def _compared(settings: Settings, found: list[Subject], platform: str | None, ref: str | None) -> list[list[Compared]]:
     from crane_mirrors.live.questions import question_of
     from crane_mirrors.live.runs import Comparison, compare_all
     from crane_mirrors.platforms import Platform
 
     wanted = Platform.parse(platform) if platform else None
-    login = logins([route.place.host for subject in found for route in subject.answer.routes] if auth else [])
+    login = logins([route.place.host for subject in found for route in subject.answer.routes] if settings.auth else [])
     asked = [
         Comparison(
             question_of(subject.answer, ref=ref, platform=wanted, login=login),

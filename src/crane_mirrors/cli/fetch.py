@@ -76,8 +76,7 @@ def _hash(_context: click.Context, _parameter: click.Parameter, text: str | None
     metavar="HOSTKIND=FILE",
     help="Token for that kind of host; also CRANE_MIRRORS_TOKEN_HOSTKIND, such as CRANE_MIRRORS_TOKEN_CODING.",
 )
-@click.option("--auth", is_flag=True, help="For a chart in a registry: use the logins of Docker's configuration.")
-@options("mirror", "output", "region", "catalogue", "no_project", "fastest", "offline_ok", "max_age")
+@options("mirror", "output", "region", "catalogue", "no_project", "fastest", "offline_ok", "max_age", "auth")
 def command(
     settings: Settings,
     words: tuple[str, ...],
@@ -121,7 +120,6 @@ def _prepared(
     sha256: str | None,
     timeout: float,
     max_size: int,
-    auth: bool,
 ) -> tuple[Answer, Fetch]:
     from crane_mirrors.cli._download import Fetch
     from crane_mirrors.cli._tokens import Tokens
@@ -129,7 +127,7 @@ def _prepared(
 
     layers = settings.layers
     answer = _resolved(settings, words)
-    tokens, login = Tokens(token_files, layers.project), _logins(answer, auth=auth)
+    tokens, login = Tokens(token_files, layers.project), _logins(settings, answer)
     for text in answer.notes:
         note(text)
     routes, origin = routes_to_try(settings._replace(timeout=timeout), answer), None
@@ -142,16 +140,14 @@ def _prepared(
     return answer, Fetch(routes, tokens.secret, login, Bounds(timeout, max_size), _silent, sha256, origin)
 
 
-def _logins(answer: Answer, *, auth: bool) -> Callable[[str], Login | None]:
-    if not auth:
+def _logins(settings: Settings, answer: Answer) -> Callable[[str], Login | None]:
+    if not settings.auth:
         return lambda _host: None
     from crane_mirrors.cli._credentials import logins
 
     if not answer.best.target.startswith("oci://"):
         raise InvalidInput("--auth is for a chart in a registry: for a file give a token, see --token-file")
-    from crane_mirrors.live.registry import chart_reference
-
-    return logins(chart_reference(route.target).repository.registry for route in answer.routes)
+    return logins(route.place.host for route in answer.routes)
 
 
 def _resolved(settings: Settings, words: tuple[str, ...]) -> Answer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from crane_mirrors.cli._answer import answer
-from crane_mirrors.cli._settings import CatalogueName, Settings, shared_options
+from crane_mirrors.cli._settings import CatalogueName, Settings, image_options
 from crane_mirrors.clients import CLIENTS
 from crane_mirrors.errors import InvalidInput
 
@@ -32,14 +32,6 @@ class Wanted(NamedTuple):
     platform: str | None
 
 
-class Pinning(NamedTuple):
-    """How the digest is found, if the image is to be pinned."""
-
-    pin: bool
-    trust: str | None
-    auth: bool
-
-
 @click.command("image")
 @click.argument("name", metavar="NAME[:TAG]", type=CatalogueName(lambda catalogue: catalogue.names("image")))
 @click.option("--tag", metavar="T", help="Tag, as it is.")
@@ -51,25 +43,16 @@ class Pinning(NamedTuple):
     "--client", type=click.Choice(CLIENTS), default="docker", show_default=True, help="Whose command to print."
 )
 @click.option("--platform", metavar="P", help="Platform to pull, as in linux/arm64.")
-@click.option("--pin", is_flag=True, help="Ask the origin for the tag's digest, and the mirrors who has exactly that.")
-@click.option("--trust", metavar="NAME", help="With --pin: ask this mirror for the digest instead of the origin.")
-@click.option("--auth", is_flag=True, help="With --pin: use the logins of Docker's configuration.")
-@shared_options
-def command(settings: Settings, name: str, pin: bool, trust: str | None, auth: bool, **wanted: Any) -> int:
+@image_options
+def command(settings: Settings, name: str, **wanted: Any) -> int:
     """Print the command that pulls an image from its best mirror.
 
     NAME is the catalogue's, gocrane/NAME, or any registry's reference of the image.
     """
-    return _image(settings, name, Wanted(**wanted), Pinning(pin, trust, auth))
+    return _image(settings, name, Wanted(**wanted))
 
 
-def _image(settings: Settings, name: str, wanted: Wanted, pinning: Pinning) -> int:
-    if not pinning.pin and (pinning.trust or pinning.auth):
-        raise InvalidInput("--trust and --auth are about --pin: add it")
-    if pinning.pin and settings.fastest:
-        raise InvalidInput(
-            "--pin takes the best mirror that has the digest, --fastest the first that answers: give one"
-        )
+def _image(settings: Settings, name: str, wanted: Wanted) -> int:
 
     def resolve(catalogue: Catalogue) -> Answer:
         from crane_mirrors.resolve.image import resolve_image
@@ -77,7 +60,7 @@ def _image(settings: Settings, name: str, wanted: Wanted, pinning: Pinning) -> i
         return resolve_image(
             catalogue,
             name,
-            settings.choice._replace(every=True) if pinning.pin else settings.choice,
+            settings.choice._replace(every=True) if settings.pin else settings.choice,
             tag=_tag(wanted),
             digest=wanted.digest,
             client=wanted.client,
@@ -87,10 +70,9 @@ def _image(settings: Settings, name: str, wanted: Wanted, pinning: Pinning) -> i
     def pinned(found: Answer) -> Answer:
         from crane_mirrors.cli._pin import pin
 
-        platform = _platform(wanted.platform)
-        return pin(settings, found, trust=pinning.trust, auth=pinning.auth, platform=platform, client=wanted.client)
+        return pin(settings, found, platform=_platform(wanted.platform), client=wanted.client)
 
-    return answer(settings, "image", resolve, pinned if pinning.pin else None)
+    return answer(settings, "image", resolve, pinned if settings.pin else None)
 
 
 def _tag(wanted: Wanted) -> str | None:

@@ -36,15 +36,13 @@ _HEADER = ("KIND", "NAME", "MIRROR", "MEDIAN", "MIN", "SPREAD", "CONNECT", "CAUS
 @click.option(
     "--samples", type=click.IntRange(1, 100), default=3, show_default=True, help="Warm requests for each mirror."
 )
-@click.option("--auth", is_flag=True, help="Use the logins of Docker's configuration.")
-@options("mirror", "region", "catalogue", "no_project", "output", "timeout")
+@options("mirror", "region", "catalogue", "no_project", "output", "timeout", "auth")
 def command(
     settings: Settings,
     names: tuple[str, ...],
     kinds: tuple[Kind, ...],
     raw: tuple[str, str, str] | None,
     samples: int,
-    auth: bool,
 ) -> int:
     """Measure how long each mirror takes to answer, the fastest first.
 
@@ -53,17 +51,15 @@ def command(
 
     def make() -> Result:
         found = subjects(settings.layers.load(), settings, Wanted(names, kinds, None, raw))
-        return _result(_measured(settings, found, samples, auth=auth))
+        return _result(_measured(settings, found, samples))
 
     return emit(settings.format, "probe", make)
 
 
-def _measured(
-    settings: Settings, found: list[Subject], samples: int, *, auth: bool
-) -> list[tuple[Subject, Place, Measured]]:
+def _measured(settings: Settings, found: list[Subject], samples: int) -> list[tuple[Subject, Place, Measured]]:
     from crane_mirrors.live.runs import probe_all
 
-    login = logins([place.host for subject in found for place in subject.chosen(settings)] if auth else [])
+    login = logins([place.host for subject in found for place in subject.chosen(settings)] if settings.auth else [])
     asked: dict[tuple[str, ...], tuple[Question, Place]] = {}
     wanted: list[tuple[Subject, Place, tuple[str, ...]]] = []
     for subject in found:

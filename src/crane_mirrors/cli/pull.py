@@ -10,9 +10,9 @@ import click
 from crane_mirrors.cli._answer import emit
 from crane_mirrors.cli._attempts import choice_of_all, routes_to_try
 from crane_mirrors.cli._messages import complain, note, say
-from crane_mirrors.cli._settings import RACE_OPTIONS, CatalogueName, Settings, options
+from crane_mirrors.cli._settings import PIN_OPTIONS, RACE_OPTIONS, CatalogueName, Settings, check_asking, options
 from crane_mirrors.clients import STORES
-from crane_mirrors.errors import InvalidInput, NoRoute
+from crane_mirrors.errors import NoRoute
 from crane_mirrors.render import Result
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ class Wanted(NamedTuple):
     tag: str | None
     platform: str | None
     tag_as: bool
-    pin: bool
-    trust: str | None
-    auth: bool
 
 
 @click.command("pull")
@@ -52,10 +49,7 @@ class Wanted(NamedTuple):
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="How many images at once.")
 @click.option("--tag-as/--no-tag-as", default=True, show_default=True, help="Give the image the origin's name as well.")
 @click.option("--dry-run", is_flag=True, help="Print the commands, and run none.")
-@click.option("--pin", is_flag=True, help="Pull what the origin has under the tag now, by its digest, or nothing.")
-@click.option("--trust", metavar="NAME", help="With --pin: ask this mirror for the digest instead of the origin.")
-@click.option("--auth", is_flag=True, help="With --pin: use the logins of Docker's configuration.")
-@options("mirror", "output", "region", "catalogue", "no_project", *RACE_OPTIONS)
+@options("mirror", "output", "region", "catalogue", "no_project", *RACE_OPTIONS, *PIN_OPTIONS)
 def command(
     settings: Settings,
     names: tuple[str, ...],
@@ -71,18 +65,11 @@ def command(
     """
 
     def make() -> Result:
-        _check_pinning(settings, **wanted)
+        check_asking(settings)
         images = _images(settings, names, Wanted(_client(client, dry_run=dry_run), **wanted))
         return _planned(images) if dry_run else _result(_pull(images, jobs))
 
     return emit(settings.format, "pull", make)
-
-
-def _check_pinning(settings: Settings, *, pin: bool, trust: str | None, auth: bool, **_others: object) -> None:
-    if pin and settings.fastest:
-        raise InvalidInput("--pin takes the best mirror that has the digest, --fastest the first: give one")
-    if not pin and (trust or auth):
-        raise InvalidInput("--trust and --auth are about --pin: add it")
 
 
 def _client(named: Client | None, *, dry_run: bool) -> Client:
@@ -122,11 +109,10 @@ def _image(settings: Settings, name: str, answer: Answer, wanted: Wanted, platfo
     from crane_mirrors.reference import Reference
 
     origin = Reference.parse(_origin(answer))
-    if wanted.pin:
+    if settings.pin:
         from crane_mirrors.cli._pin import pin
 
-        trust, auth = wanted.trust, wanted.auth
-        answer = pin(settings, answer, trust=trust, auth=auth, platform=platform, client=wanted.client)
+        answer = pin(settings, answer, platform=platform, client=wanted.client)
     for text in answer.notes:
         note(f"{name}: {text}")
     routes = routes_to_try(settings, answer)

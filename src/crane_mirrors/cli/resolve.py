@@ -10,7 +10,7 @@ import click
 
 from crane_mirrors.cli._answer import answer, error_row, raced, result_of, show
 from crane_mirrors.cli._messages import complain, note
-from crane_mirrors.cli._settings import Settings, shared_options
+from crane_mirrors.cli._settings import Settings, check_asking, registry_options
 from crane_mirrors.errors import CraneMirrorsError, InvalidInput, NotFound
 from crane_mirrors.render import Result
 
@@ -32,7 +32,7 @@ SUGGESTIONS = 10
 
 @click.command("resolve")
 @click.argument("strings", metavar="STRING...", nargs=-1, required=True)
-@shared_options
+@registry_options
 def command(settings: Settings, strings: tuple[str, ...]) -> int:
     """Turn any address of an origin or a mirror into the best one.
 
@@ -43,6 +43,7 @@ def command(settings: Settings, strings: tuple[str, ...]) -> int:
         from crane_mirrors.resolve.strings import resolve_string
 
         return answer(settings, "resolve", lambda catalogue: resolve_string(catalogue, strings[0], settings.choice))
+    check_asking(settings)
     if settings.output is None and "-" in strings:
         settings = settings._replace(output="plain")
     layers = settings.layers

@@ -11,7 +11,7 @@ import click
 from crane_mirrors.cli._answer import terminal
 from crane_mirrors.cli._messages import complain, note
 from crane_mirrors.cli._report import report_rows, write_report
-from crane_mirrors.cli._settings import options
+from crane_mirrors.cli._settings import PIN_OPTIONS, check_asking, options
 from crane_mirrors.cli._sources import failure, replace_file, source
 from crane_mirrors.errors import FileFailed, InvalidInput
 from crane_mirrors.model import KINDS, nearest, printable
@@ -46,11 +46,7 @@ class Wanted(NamedTuple):
 @click.option("--check", is_flag=True, help="Only name the files that would change; exit code 1 if there are any.")
 @click.option("--diff", is_flag=True, help="Print what would change as a unified diff.")
 @click.option("--report", is_flag=True, help="Say on stderr what was rewritten, and what has no mirror.")
-@click.option(
-    "--pin", is_flag=True, help="Name tagged images by the digest that the origin gives, where a mirror has it."
-)
-@click.option("--trust", metavar="NAME", help="With --pin: ask this mirror for digests instead of the origin.")
-@options("mirror", "region", "catalogue", "no_project", "output", "timeout")
+@options("mirror", "region", "catalogue", "no_project", "output", "timeout", *PIN_OPTIONS)
 def command(
     settings: Settings,
     files: tuple[str, ...],
@@ -59,24 +55,21 @@ def command(
     check: bool,
     diff: bool,
     report: bool,
-    pin: bool,
-    trust: str | None,
 ) -> int:
     """Copy text, with the addresses that the catalogue knows replaced by their best mirrors.
 
     Without FILE, or for '-', the standard input is read. Nothing else in the text changes.
     """
+    check_asking(settings)
     wanted = Wanted(in_place, check, diff, report)
     _check_usage(files, wanted)
     layers = settings.layers
     catalogue = layers.load()
     if layers.project_counts(catalogue):
         note(f"{layers.project} has a part in what is rewritten (--no-project leaves it out)")
-    if trust and not pin:
-        raise InvalidInput("--trust is about --pin: add it")
     rules = Rules(catalogue, choices(settings.choice, prefer))
-    pins = Pins(rules.entry_of) if pin else None
-    return _Run(settings, rules, wanted, pins, trust).all(files or ("-",))
+    pins = Pins(rules.entry_of) if settings.pin else None
+    return _Run(settings, rules, wanted, pins).all(files or ("-",))
 
 
 def _check_usage(files: tuple[str, ...], wanted: Wanted) -> None:
@@ -103,10 +96,8 @@ def choices(choice: Choice, prefer: Iterable[str]) -> dict[Kind, Choice]:
 class _Run:
     """One call: files in, text, diffs and reports out."""
 
-    def __init__(
-        self, settings: Settings, rules: Rules, wanted: Wanted, pins: Pins | None = None, trust: str | None = None
-    ) -> None:
-        self.settings, self.rules, self.wanted, self.pins, self.trust = settings, rules, wanted, pins, trust
+    def __init__(self, settings: Settings, rules: Rules, wanted: Wanted, pins: Pins | None = None) -> None:
+        self.settings, self.rules, self.wanted, self.pins = settings, rules, wanted, pins
         self.index = rules.index(pins)
         self.changed = self.failed = False
         self.report: list[dict[str, Any]] = []
@@ -178,7 +169,7 @@ class _Run:
         if unknown := pins.unknown:
             chosen = self.rules.choices["image"]
             settings = self.settings._replace(mirror=chosen.mirrors)
-            pins.references.update(references(settings, self.rules.catalogue, unknown, self.trust))
+            pins.references.update(references(settings, self.rules.catalogue, unknown))
 
     def _diff(self, path: str, read: Callable[[int], bytes]) -> bool:
         color = terminal().color

@@ -10,13 +10,15 @@ from crane_mirrors.live.ask import Ask, is_login_page
 from crane_mirrors.live.causes import Failed, check_status
 from crane_mirrors.live.differences import Difference, compare_digests
 from crane_mirrors.live.question import First
-from crane_mirrors.live.registry import Registry, chart_reference
+from crane_mirrors.live.registry import chart_at
+from crane_mirrors.live.tokens import nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from crane_mirrors.catalogue.entry import Place
     from crane_mirrors.live.exchange import Exchanger, Reply
+    from crane_mirrors.live.tokens import Login
 
 __all__ = ["FileQuestion"]
 
@@ -31,14 +33,14 @@ class FileQuestion:
     urls: Mapping[str, str]
     what: str
     immutable: bool = False
+    login: Callable[[str], Login | None] = nobody
+    """Gives the account that is to be used at a registry, for a chart in one."""
 
     async def measure(self, exchanger: Exchanger, place: Place, deadline: float) -> First:
         """Ask for the file's head, or its first byte where a server refuses that. Raises Failed."""
         url = self._url(place)
         if url.startswith("oci://"):
-            reference = chart_reference(url)
-            name, repository = reference.digest or reference.tag or "", reference.repository
-            registry = Registry(exchanger, repository.registry, repository.path, deadline)
+            registry, name = chart_at(exchanger, url, deadline, self.login)
             reply = await registry.head(name)
             return First(registry.cold, registry.ask_for(name), reply.status)
         ask = Ask(url, "HEAD")

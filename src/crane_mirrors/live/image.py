@@ -11,6 +11,7 @@ from crane_mirrors.live.causes import Failed
 from crane_mirrors.live.differences import Difference, compare_digests
 from crane_mirrors.live.question import First
 from crane_mirrors.live.registry import Registry
+from crane_mirrors.live.tokens import nobody
 from crane_mirrors.reference import Repository
 from crane_mirrors.tags import is_immutable
 
@@ -22,12 +23,7 @@ if TYPE_CHECKING:
     from crane_mirrors.live.tokens import Login
     from crane_mirrors.platforms import Platform
 
-__all__ = ["ImageQuestion", "nobody"]
-
-
-def nobody(_host: str) -> Login | None:
-    """Have no account at any registry."""
-    return None
+__all__ = ["ImageQuestion"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from crane_mirrors.live.causes import Failed
 from crane_mirrors.live.download import Source
 from crane_mirrors.live.loop import run
 from crane_mirrors.live.network import Network
-from crane_mirrors.live.registry import Registry, chart_reference
+from crane_mirrors.live.registry import chart_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,15 +32,12 @@ def archive_of(url: str, timeout: float, login: Callable[[str], Login | None]) -
 
     ``login`` gives the account at a registry. Raises Failed with the cause, InvalidInput for no chart's address.
     """
-    reference = chart_reference(url)
 
     async def asked() -> Source:
         async with Network(timeout).connections() as exchanger:
             deadline = asyncio.get_running_loop().time() + timeout
-            repository = reference.repository
-            account = login(repository.registry)
-            registry = Registry(exchanger, repository.registry, repository.path, deadline, account)
-            manifest = await registry.manifest(reference.digest or reference.tag or "")
+            registry, name = chart_at(exchanger, url, deadline, login)
+            manifest = await registry.manifest(name)
             digest = _archive(manifest)
             blob = registry.blob(digest)
             return Source(blob.url, blob.secret, digest.removeprefix("sha256:"))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from crane_mirrors.live.file import FileQuestion
 from crane_mirrors.live.git import GitQuestion
 from crane_mirrors.live.helm import HelmQuestion
-from crane_mirrors.live.image import ImageQuestion, nobody
+from crane_mirrors.live.image import ImageQuestion
+from crane_mirrors.live.tokens import nobody
 from crane_mirrors.reference import Reference
 from crane_mirrors.tags import is_immutable
 
@@ -42,4 +43,4 @@ def question_of(
         case "git":
             return GitQuestion(ref)
     immutable = answer.kind == "chart" or (ref is not None and bool(_COMMIT.fullmatch(ref) or is_immutable(ref)))
-    return FileQuestion({route.place.name: route.target for route in answer.routes}, answer.name, immutable)
+    return FileQuestion({route.place.name: route.target for route in answer.routes}, answer.name, immutable, login)

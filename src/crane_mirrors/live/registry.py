@@ -15,14 +15,16 @@ from crane_mirrors.live.ask import SMALL, Ask
 from crane_mirrors.live.causes import Failed, NotThere, check_status
 from crane_mirrors.live.exchange import Timing
 from crane_mirrors.live.tokens import authorization
-from crane_mirrors.reference import Reference, check_digest
+from crane_mirrors.reference import DOCKER_HUB, Reference, check_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crane_mirrors.live.exchange import Exchanger, Reply
     from crane_mirrors.live.tokens import Login
     from crane_mirrors.platforms import Platform
 
-__all__ = ["MANIFEST_TYPES", "Registry", "chart_reference"]
+__all__ = ["MANIFEST_TYPES", "Registry", "chart_at", "chart_reference"]
 
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -48,6 +50,15 @@ def chart_reference(url: str) -> Reference:
     if reference.tag is None and reference.digest is None:
         raise InvalidInput(f"a registry has a chart by its version: write {url}:VERSION")
     return reference
+
+
+def chart_at(
+    exchanger: Exchanger, url: str, deadline: float, login: Callable[[str], Login | None]
+) -> tuple[Registry, str]:
+    """Give the registry of a chart's version, and the name that it has there. Raises InvalidInput as above."""
+    reference = chart_reference(url)
+    host, path = reference.repository.registry, reference.repository.path
+    return Registry(exchanger, host, path, deadline, login(host)), reference.digest or reference.tag or ""
 
 
 @dataclass(slots=True)
@@ -157,7 +168,7 @@ class Registry:
         return reply
 
     def _url(self, rest: str) -> str:
-        return f"{self._scheme}://{_HUB if self.host == 'docker.io' else self.host}/v2/{rest}"
+        return f"{self._scheme}://{_HUB if self.host == DOCKER_HUB[0] else self.host}/v2/{rest}"
 
     async def _waited(self, reply: Reply) -> bool:
         """Wait as long as a busy registry asks for, if the deadline allows it."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crane_mirrors.live.challenge import Challenge
     from crane_mirrors.live.exchange import Exchanger
 
-__all__ = ["Login", "authorization"]
+__all__ = ["Login", "authorization", "nobody"]
 
 
 class Login(NamedTuple):
@@ -37,6 +37,11 @@ class Login(NamedTuple):
         'Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=='
         """
         return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+
+def nobody(_host: str) -> Login | None:
+    """Have no account at any registry."""
+    return None
 
 
 async def authorization(

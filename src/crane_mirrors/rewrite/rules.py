@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crane_mirrors import hosts
 from crane_mirrors.errors import CraneMirrorsError, NoRoute
 from crane_mirrors.files import FilePath, Ref
-from crane_mirrors.reference import Repository
+from crane_mirrors.reference import DOCKER_HUB, Repository
 from crane_mirrors.resolve.locate import locate
 from crane_mirrors.resolve.routes import check_mirrors, rank
 from crane_mirrors.rewrite.index import Index
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Rules"]
 
-_HUB = "docker.io"
+_HUB = DOCKER_HUB[0]
 _MARK = "expansion-{}-x"
 _EXPANSION = re.compile(r"\$\{[^{}\s/]*\}|\$\([^()\s/]*\)|\$\w+|\{\{[^{}\n/]*\}\}|\{[\w.-]+\}|<[\w-]+>")
-_HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 
 
 class Rules:
@@ -203,4 +202,4 @@ def _before_query(text: str) -> str:
 
 
 def _image_anchors(registry: str, first: str) -> set[str]:
-    return {*_HUB_NAMES, first} - {""} if registry == _HUB else {registry.partition(":")[0]}
+    return {*DOCKER_HUB, first} - {""} if registry == _HUB else {registry.partition(":")[0]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crane_mirrors.reference import Repository
+from crane_mirrors.reference import DOCKER_HUB, Repository
 from crane_mirrors.targets._base import LeftOut
 
 if TYPE_CHECKING:
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from crane_mirrors.catalogue.entry import Place
     from crane_mirrors.targets._base import Copies
 
-__all__ = ["HUB_HOSTS", "folders", "left_out", "repository_of", "spellings"]
-
-HUB_HOSTS = ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
-"""The names by which manifests call Docker Hub; the first is the one spelling of ``Repository``."""
+__all__ = ["folders", "left_out", "repository_of", "spellings"]
 
 
 def spellings(repository: Repository) -> tuple[str, ...]:
@@ -27,13 +24,13 @@ def spellings(repository: Repository) -> tuple[str, ...]:
     >>> spellings(Repository("docker.io", "library/nginx"))[:4]
     ('nginx', 'library/nginx', 'docker.io/nginx', 'docker.io/library/nginx')
     """
-    if repository.registry != HUB_HOSTS[0]:
+    if repository.registry != DOCKER_HUB[0]:
         return (str(repository),)
     path, short = repository.path, repository.familiar
     # A path that looks as if it began with a registry cannot be written without its own.
     bare = (short, path) if not short.startswith("docker.io/") else ()
     paths = dict.fromkeys((short, path) if bare else (path,))
-    return tuple(dict.fromkeys((*bare, *(f"{host}/{each}" for host in HUB_HOSTS for each in paths))))
+    return tuple(dict.fromkeys((*bare, *(f"{host}/{each}" for host in DOCKER_HUB for each in paths))))
 
 
 def folders(name: str) -> Iterator[str]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crane_mirrors.catalogue.entry import Prefix
+from crane_mirrors.reference import DOCKER_HUB
 from crane_mirrors.targets._base import Configuration, File, Target
-from crane_mirrors.targets._cluster import HUB_HOSTS, folders
+from crane_mirrors.targets._cluster import folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGET"]
 
-_HUB, *_ALIASES = HUB_HOSTS
+_HUB, *_ALIASES = DOCKER_HUB
 # A first part is no registry if it has no dot, no colon and no capital, and is not "localhost".
 _FULL_NAME = (
     "starts_with(element.image, 'localhost/') && element.image || "

@@ -17,9 +17,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crane_mirrors.catalogue.entry import Prefix
-from crane_mirrors.reference import Repository
+from crane_mirrors.reference import DOCKER_HUB, Repository
 from crane_mirrors.targets._base import Configuration, File, LeftOut, Target
-from crane_mirrors.targets._cluster import HUB_HOSTS, repository_of, spellings
+from crane_mirrors.targets._cluster import repository_of, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ def _below(place: str, *, charts: bool) -> list[str]:
     """Give patterns that keep all that is in a folder or a registry out of other rules, in every spelling."""
     registry, slash, folder = place.partition("/")
     heads = [f"{host}{slash}{folder}" for host in _hosts(registry)]
-    bare = [folder] if registry == HUB_HOSTS[0] and folder and not charts else []
+    bare = [folder] if registry == DOCKER_HUB[0] and folder and not charts else []
     return [f"!{head}/**" for head in (*bare, *heads)]
 
 
@@ -121,7 +121,7 @@ def _place(place: Place) -> str:
 
 
 def _hosts(registry: str) -> tuple[str, ...]:
-    return HUB_HOSTS if registry in HUB_HOSTS else (registry,)
+    return DOCKER_HUB if registry in DOCKER_HUB else (registry,)
 
 
 def _full_names(move: _Move, kept: list[str]) -> Iterator[dict[str, Any]]:
@@ -129,7 +129,7 @@ def _full_names(move: _Move, kept: list[str]) -> Iterator[dict[str, Any]]:
     registry, slash, folder = move.origin.partition("/")
     hosts = _hosts(registry)
     kept = [name for name in kept if name[1:].startswith(hosts)]
-    if registry == HUB_HOSTS[0] and folder in ("", "library") and not move.charts:
+    if registry == DOCKER_HUB[0] and folder in ("", "library") and not move.charts:
         yield from _override([f"{host}/*" for host in hosts], f"{_library(folder, move.mirror)}/{_without(1)}", kept)
     name = f"{move.mirror}/{_without(move.origin.count('/') + 1)}"
     yield from _override([f"{host}{slash}{folder}/**" for host in hosts], name, kept)
@@ -138,7 +138,7 @@ def _full_names(move: _Move, kept: list[str]) -> Iterator[dict[str, Any]]:
 def _bare_names(move: _Move, kept: list[str]) -> Iterator[dict[str, Any]]:
     """Give the rules for images of Docker Hub that are named without the registry."""
     registry, _, folder = move.origin.partition("/")
-    if move.charts or registry != HUB_HOSTS[0]:
+    if move.charts or registry != DOCKER_HUB[0]:
         return
     if folder and Repository(registry, f"{folder}/any").familiar.startswith(registry):
         return  # localhost/any is not on Docker Hub
