@@ -280,6 +280,7 @@ def test_platform_and_tag_go_to_the_client(cli: CLI, clients: Clients) -> None:
         (("craned", "--platform", "linux/arm64", "--client", "crictl"), 2),
         (("craned", "-m", "gitee"), 3),
         (("craned", "--jobs", "0"), 2),
+        (("craned:main", f"craned:main@sha256:{64 * '0'}"), 2),
         (("craned", "--pin", "--fastest"), 2),
         (("craned", "--auth"), 2),
         (("craned", "--trust", "ghcr"), 2),

@@ -11,12 +11,13 @@ from crane_mirrors.cli._answer import emit
 from crane_mirrors.cli._attempts import choice_of_all, routes_to_try
 from crane_mirrors.cli._messages import complain, note, say
 from crane_mirrors.cli._settings import PIN_OPTIONS, RACE_OPTIONS, CatalogueName, Settings, check_asking, options
-from crane_mirrors.clients import STORES
-from crane_mirrors.errors import NoRoute
+from crane_mirrors.clients import STORES, name_for
+from crane_mirrors.errors import InvalidInput, NoRoute
+from crane_mirrors.model import shown
 from crane_mirrors.render import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from crane_mirrors.cli._pulling import Image, Pulled
     from crane_mirrors.clients import Client
@@ -101,7 +102,20 @@ def _images(settings: Settings, names: Sequence[str], wanted: Wanted) -> list[Im
     for name in names:
         answer = resolve_image(catalogue, name, choice, tag=wanted.tag, client=wanted.client, platform=platform)
         answers.setdefault(_origin(answer), (name, answer))
+    _check_names(answers.values(), wanted)
     return [_image(settings, name, answer, wanted, platform) for name, answer in answers.values()]
+
+
+def _check_names(answers: Iterable[tuple[str, Answer]], wanted: Wanted) -> None:
+    """Refuse images of which only the last would have the origin's name in the end."""
+    from crane_mirrors.reference import Reference
+
+    labels: dict[Reference, str] = {}
+    for label, answer in answers:
+        name = name_for(wanted.client, Reference.parse(_origin(answer))) if wanted.tag_as else None
+        if name and labels.setdefault(name, label) != label:
+            both = f"{shown(labels[name])} and {shown(label)}"
+            raise InvalidInput(f"{both} would get the one name {name}: leave one out, or add --no-tag-as")
 
 
 def _image(settings: Settings, name: str, answer: Answer, wanted: Wanted, platform: Platform | None) -> Image:
