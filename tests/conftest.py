@@ -125,6 +125,17 @@ def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     return cli
 
 
+@pytest.fixture
+def hub(tmp_path: Path) -> str:
+    """Give a catalogue that every target for nodes can express in full: a mirror of all of Docker Hub."""
+    path = tmp_path / "hub.yaml"
+    entry = "{origin: docker.io/*, mirrors: {corp: docker.m.example/*}}"
+    path.write_text(
+        f"version: 1\nbuiltin: false\nregions: {{cn: [corp]}}\nimages: {{hub: {entry}}}\n", encoding="ascii"
+    )
+    return str(path)
+
+
 @pytest.fixture(scope="session")
 def path_with_program(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Give a PATH on which `crane-mirrors` is the program under test, run by this Python."""

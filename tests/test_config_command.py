@@ -19,21 +19,6 @@ if TYPE_CHECKING:
     from conftest import CLI
 
 NODES = ("buildkit", "containerd", "docker", "k3s", "registries.conf", "rke2")
-HUB = """
-version: 1
-builtin: false
-regions: {cn: [corp]}
-images:
-  hub: {origin: docker.io/*, mirrors: {corp: docker.m.example/*}}
-"""
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> str:
-    """Give a catalogue that every target for nodes can express in full."""
-    path = tmp_path / "hub.yaml"
-    path.write_text(HUB, encoding="ascii")
-    return str(path)
 
 
 def of_builtin(target: str, options: Options = Options()) -> Configuration:  # noqa: B008
@@ -320,7 +305,7 @@ def test_table_lists_files(cli: CLI) -> None:
 
 def test_project_that_has_a_part_is_named(cli: CLI, tmp_path: Path, hub: str) -> None:
     """A catalogue that came with somebody's repository does not change a machine's configuration in silence."""
-    (tmp_path / ".crane-mirrors.yaml").write_text(HUB.replace("docker.m.example", "other.example"))
+    (tmp_path / ".crane-mirrors.yaml").write_text(Path(hub).read_text().replace("docker.m.", "other."))
     ran = cli("config", "docker")
     assert "https://other.example" in ran.out
     assert "note: .crane-mirrors.yaml has a part in this configuration (--no-project leaves it out)\n" in ran.err

@@ -27,22 +27,6 @@ if TYPE_CHECKING:
 
 NAME = "50-crane-mirrors.conf"
 
-HUB = """
-version: 1
-builtin: false
-regions: {cn: [corp]}
-images:
-  hub: {origin: docker.io/*, mirrors: {corp: docker.m.example/*}}
-"""
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> str:
-    """Give a catalogue that Docker can express: a mirror of all of Docker Hub."""
-    path = tmp_path / "hub.yaml"
-    path.write_text(HUB, encoding="ascii")
-    return str(path)
-
 
 def tree(folder: Path) -> dict[str, str]:
     """Give every file below a folder with its text, and every folder with nothing."""
@@ -441,7 +425,7 @@ def test_two_runs_at_once_leave_a_file_that_is_proved(
             path.write_text(text)
 
     monkeypatch.setattr(os, "fsync", meddle)
-    (tmp_path / "other.yaml").write_text(HUB.replace("docker.m", "other.m"))
+    (tmp_path / "other.yaml").write_text(Path(hub).read_text().replace("docker.m", "other.m"))
     ran = cli("config", "docker", "-c", "other.yaml", "--output-dir", "out")
     assert (ran.code, path.read_text()) == (6, text)
     monkeypatch.setattr(os, "fsync", fsync)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import ssl
-import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from servers.images import FORMS, make_image, push
 from servers.listener import syn_hole
 from servers.names import Asked, Backend, Broken, public_names
 from servers.nginx import busy_front
+from servers.process import output_of
 from servers.proxy import proxy
 from servers.registry import registry
 from servers.tls import Authority, make_authority
@@ -35,16 +35,8 @@ REPOSITORY = "gocrane/craned"
 
 def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> str:
     """Run a client to its end, with nothing but its own environment, and give what it printed."""
-    process = subprocess.run(
-        command,
-        env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/nonexistent", **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout.strip()
+    own = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/nonexistent"}
+    return output_of(*command, environment={**own, **(environment or {})}).strip()
 
 
 def skopeo_digest(authority: str, *options: str, environment: Mapping[str, str] | None = None) -> str:

@@ -28,6 +28,7 @@ from urllib.parse import unquote
 
 from conftest import need
 
+from servers.process import output_of
 from servers.web import Request, Responder, Response, Web, files, web
 
 RAW_PATH = "integration/grafana/override_values.yaml"
@@ -78,16 +79,7 @@ def add_refs(path: Path, count: int) -> None:
 
 def git(*arguments: str | Path, stdin: str = "") -> str:
     """Run git, without anybody's settings, and give what it prints."""
-    process = subprocess.run(
-        [need("git"), *arguments],
-        input=stdin,
-        env={**os.environ, **_ENVIRONMENT},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout.strip()
+    return output_of(need("git"), *arguments, environment={**os.environ, **_ENVIRONMENT}, stdin=stdin).strip()
 
 
 @contextmanager

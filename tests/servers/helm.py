@@ -15,13 +15,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from conftest import need
 
+from servers.process import output_of
 from servers.tls import Certificate
 from servers.web import Web, files, web
 
@@ -50,16 +50,7 @@ def make_charts(folder: Path, charts: Mapping[str, Sequence[str]], *, url: str =
 def helm(home: Path, *arguments: str) -> str:
     """Run helm, with its settings and caches in a folder of the test, and give what it prints."""
     folders = {f"HELM_{kind}_HOME": str(home / f".helm-{kind.lower()}") for kind in ("CACHE", "CONFIG", "DATA")}
-    process = subprocess.run(
-        [need("helm"), *arguments],
-        cwd=home,
-        env={**os.environ, **folders},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout.strip()
+    return output_of(need("helm"), *arguments, folder=home, environment={**os.environ, **folders}).strip()
 
 
 @contextmanager

@@ -28,6 +28,28 @@ class Program:
     log: Path
 
 
+def output_of(
+    *command: str | Path,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    stdin: str = "",
+    timeout: float = 60,
+) -> str:
+    """Run a program to its end, which has to be a good one, and give what it printed."""
+    process = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
+
+
 def free_port(address: str = "127.0.0.1") -> int:
     """Give a TCP port that nobody has at the moment."""
     with socket.create_server((address, 0)) as server:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-import subprocess
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from conftest import need
+
+from servers.process import output_of
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
@@ -120,5 +121,4 @@ def _is_address(name: str) -> bool:
 
 
 def _openssl(folder: Path, *arguments: str | Path) -> None:
-    process = subprocess.run([need("openssl"), *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
+    output_of(need("openssl"), *arguments, folder=folder)
