@@ -27,6 +27,7 @@ step 4 could not have is tried again each time. Delete `.venv-test` to start afr
 import argparse
 import ctypes
 import fcntl
+import glob
 import hashlib
 import importlib.util
 import os
@@ -185,15 +186,19 @@ def runnable(path: Path) -> Path:
 def interpreters() -> list[str]:
     """Find every Python that can run the project, as `VERSION PATH`, by running all that look like one."""
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    folders = [Path(folder) for folder in os.get_exec_path()] + sorted(pyenv.glob("versions/*/bin"))
     candidates = [
-        path
-        for folder in folders
-        for path in sorted(folder.glob("python3*"))
-        if re.fullmatch(r"python3(\.\d+)?", path.name) and os.access(path, os.X_OK)
+        Path(path)
+        for folder in (*os.get_exec_path(), *found_in(pyenv, "versions/*/bin"))
+        for path in found_in(folder, "python3*")
+        if re.fullmatch(r"python3(\.\d+)?", os.path.basename(path)) and os.access(path, os.X_OK)
     ]
     found = {asked(path) for path in [Path(sys.executable), *candidates]}
     return sorted(found - {""}, key=lambda line: [int(part) for part in line.split()[0].split(".")])
+
+
+def found_in(folder: str | Path, pattern: str) -> list[str]:
+    """Give what has such a name; nothing where a folder is another person's, as Path.glob would not."""
+    return sorted(glob.glob(os.path.join(glob.escape(str(folder)), pattern)))
 
 
 def asked(python: Path) -> str:
