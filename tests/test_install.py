@@ -9,11 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Shipped, absent
+from conftest import PROJECT, Shipped, absent
 
 import crane_mirrors
 
@@ -85,6 +86,17 @@ def assert_works(run: Run, script: Path, environment: Path, python: str) -> None
         assert run(*command, "image", "craned", "--tag", "main-abc123") == (
             "docker pull finops-docker.pkg.coding.net/gocrane/crane/craned:main-abc123\n"
         )
+    assert_rewrites(run, script)
+
+
+def assert_rewrites(run: Run, script: Path) -> None:
+    """All documents come out as on every other Python, whose `re` differs from release to release."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(PROJECT / "tests" / "rewrite", Path(folder, "rewrite"))
+        expected = sorted(copy.glob("*.coding"))
+        documents = [path.with_suffix("") for path in expected]
+        run(script, "rewrite", "--in-place", "--mirror", "coding", *documents)
+        assert [path.name for path in documents if path.read_bytes() != Path(f"{path}.coding").read_bytes()] == []
 
 
 @pytest.mark.parametrize("editable", [False, True], ids=["copied", "editable"])

@@ -27,9 +27,9 @@ CONTEXT = (
 
 @cache
 def _pattern() -> re.Pattern[bytes]:
-    component = rb"[a-z0-9]++(?:(?:[._]|__|-++)[a-z0-9]++)*+"
+    component = rb"[a-z0-9]++(?>(?:(?:[._]|__|-++)[a-z0-9]++)*)"
     end = rb"(?=:[A-Za-z0-9_][\w.-]{0,127}+(?![\w/:@$<{%*.-])|:[A-Za-z0-9_][\w.-]{0,127}+@sha256:|@sha256:|:\$\{?\w)"
-    return re.compile(CONTEXT + rb"(" + component + rb"(?:/" + component + rb")*+)" + end)
+    return re.compile(CONTEXT + rb"(" + component + rb"(?>(?:/" + component + rb")*))" + end)
 
 
 def bare_images(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:

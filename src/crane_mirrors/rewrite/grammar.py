@@ -35,9 +35,11 @@ LOOK_AHEAD = 1024
 TOKEN_LIMIT = 800
 """A URL or image name of this many bytes or more is left alone."""
 
+# No group here is possessive, `(?:…)*+`, but atomic, `(?>(?:…)*)`: before Python 3.11.5 a possessive group's last try,
+# the one that fails, is not taken back (https://github.com/python/cpython/issues/106052).
 # An OCI path component: https://github.com/opencontainers/distribution-spec (spec.md, "Pulling manifests").
-_COMPONENT = rb"[a-z0-9]++(?:(?:\.|__?|-++)[a-z0-9]++)*+"
-_HOST = rb"[A-Za-z0-9]++(?:[._-]++[A-Za-z0-9]++)*+(?::[0-9]{1,5})?"
+_COMPONENT = rb"[a-z0-9]++(?>(?:(?:\.|__?|-++)[a-z0-9]++)*)"
+_HOST = rb"[A-Za-z0-9]++(?>(?:[._-]++[A-Za-z0-9]++)*)(?::[0-9]{1,5})?"
 # What may stand directly before a name: blanks and control bytes, quotes, brackets, separators, bytes of
 # other alphabets. `-` counts only in a shell default, `${IMAGE:-owner/name}`.
 _BEFORE = rb"\x00-\x20\x7f-\xff\"'`(\[{<>,;|=&#*"
@@ -51,12 +53,12 @@ def first_segment() -> re.Pattern[bytes]:
     Reversed, because `re` can look for a `/` at memchr speed and then run over the segment before it,
     while forwards it would try every word.
     """
-    segment = rb"[a-z0-9]++(?:[._-]++[a-z0-9]++)*+"
+    segment = rb"[a-z0-9]++(?>(?:[._-]++[a-z0-9]++)*)"
     return re.compile(rb"/(?:[0-9]{1,5}:)?(" + segment + rb")(?=[" + _BEFORE + rb"]|-:|\Z)")
 
 
-_LOWER_HOST = rb"([a-z0-9_]++(?:[.-]++[a-z0-9_]++)*+)"
-_LOWER_SEGMENT = rb"([a-z0-9_%~+-]*+(?:\.++[a-z0-9_%~+-]++)*+)"  # a full stop at its end is the sentence's
+_LOWER_HOST = rb"([a-z0-9_]++(?>(?:[.-]++[a-z0-9_]++)*))"
+_LOWER_SEGMENT = rb"([a-z0-9_%~+-]*+(?>(?:\.++[a-z0-9_%~+-]++)*))"  # a full stop at its end is the sentence's
 
 
 @cache
@@ -83,7 +85,7 @@ def image_name() -> re.Pattern[bytes]:
 
 @cache
 def _repository_name() -> re.Pattern[bytes]:
-    return re.compile(_HOST + rb"(?:/" + _COMPONENT + rb")++")
+    return re.compile(_HOST + rb"(?>(?:/" + _COMPONENT + rb")+)")
 
 
 def is_repository_name(name: bytes) -> bool:
@@ -98,12 +100,12 @@ def is_repository_name(name: bytes) -> bool:
 # Expansions in a URL hold no `/`, so that no name can be inside one: then only the bytes directly before a
 # name have to be looked at to see that it is not in a URL.
 _URL_BODY = (
-    rb"(?:[A-Za-z0-9._~:/?#@!*+=%-]++"
+    rb"(?>(?:[A-Za-z0-9._~:/?#@!*+=%-]++"
     rb"|&(?!&|(?:quot|lt|gt|apos|nbsp|#3[49]|#x2[27]);)(?:amp;)?"
     rb"|,(?![\s\"'`)\]}>]|\Z|[\w.\[\]-]{1,64}=|[a-z+]{3,9}://)"
     rb"|\$\{[^{}\s/]*+\}|\$\([^()\n/]*+\)|\$(?=\w)"
     rb"|\{\{[^{}\n/]*+\}\}|\{[^{}\s/]*+\}|\([A-Za-z0-9._~:/?#@!*+=%&,-]*+\)|(?<=/)<[\w-]++>"
-    rb"|(?!" + _CJK_PUNCTUATION + rb")[\x80-\xff])++"
+    rb"|(?!" + _CJK_PUNCTUATION + rb")[\x80-\xff])+)"
 )
 
 
