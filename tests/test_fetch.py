@@ -640,13 +640,13 @@ def counted(function):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **named)
     return call
-from crane_mirrors.cli import main, _part
+from crane_mirrors.cli import main, _owner, _part
 import fcntl
 class Counted:
     def __getattr__(self, name):
         real = getattr(os, name)
         return counted(real) if name in ("open", "write", "replace", "unlink", "ftruncate", "fchmod", "close") else real
-_part.os = Counted()
+_part.os = _owner.os = Counted()
 sys.exit(main())
 """
 

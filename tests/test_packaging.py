@@ -31,7 +31,9 @@ def wheel(shipped: Shipped) -> dict[str, bytes]:
 def sdist(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sdist")
     with tarfile.open(shipped.sdist) as archive:
-        archive.extractall(folder, filter="data")
+        # As tarfile's documentation has it for all Pythons: before 3.11.4 there are no filters.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+        archive.extractall(folder)
     return folder / f"crane_mirrors-{VERSION}"
 
 

@@ -81,6 +81,17 @@ def test_mode_and_owner_stay(cli: CLI, tree: Path, mode: int) -> None:
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
 
 
+def test_the_set_user_id_bit_stays_for_anybody(tree: Path, path_with_program: str) -> None:
+    """A write takes that bit away, unless it is root's: so all is written before it is set."""
+    path = tree / "a.yaml"
+    path.chmod(0o4755)
+    weak = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"] if os.geteuid() == 0 else []
+    program = [need("env"), f"PATH={path_with_program}", "crane-mirrors", "rewrite", "-i", str(path)]
+    subprocess.run([*weak, *program], check=True)
+    assert path.read_text() == NEW
+    assert path.stat().st_mode & 0o7777 == 0o4755
+
+
 def test_a_symbolic_link_is_followed_and_stays_one(cli: CLI, tree: Path) -> None:
     """The file that it names is replaced, wherever that is."""
     link = tree / "sub" / "link.yaml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 
 import pytest
 import yaml
@@ -35,14 +36,15 @@ def configured(name: str, text: str | None = None, *mirrors: str) -> Configurati
 def variables(shell: str, text: str) -> dict[str, str]:
     """Let a shell that refuses unset variables evaluate a text, and see what another program finds exported."""
     options = ["-u"] if shell in ("dash", "bash") else []
-    process = subprocess.run(
-        [need(shell), *options],
-        input=f"# Written by crane-mirrors.\n{text}\nenv -0\n",
-        capture_output=True,
-        text=True,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
-        check=True,
-    )
+    with tempfile.TemporaryDirectory() as home:  # fish writes its history there, and more
+        process = subprocess.run(
+            [need(shell), *options],
+            input=f"# Written by crane-mirrors.\n{text}\nenv -0\n",
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", "HOME": home},
+            check=True,
+        )
     assert process.stderr == ""
     items = (item.partition("=") for item in process.stdout.split("\0") if item.startswith("CRANE_MIRRORS_"))
     return {name: value for name, _, value in items}

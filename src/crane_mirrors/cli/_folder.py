@@ -8,6 +8,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from crane_mirrors.cli._owner import take_over
 from crane_mirrors.errors import FileFailed
 
 if TYPE_CHECKING:
@@ -127,8 +128,9 @@ class Folder:
             try:
                 with open(handle, "wb") as file:
                     file.write(data)
-                    _take_over(handle, before)
                     file.flush()
+                    if before:
+                        take_over(handle, before.owner, before.mode)
                     os.fsync(handle)
                 self._check(name, before)
                 os.replace(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
@@ -168,13 +170,3 @@ def _kept(handle: int, limit: int) -> Kept:
     with open(handle, "rb") as file:
         text = file.read(limit).decode("utf-8", "surrogateescape")
     return Kept(text, stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid))
-
-
-def _take_over(handle: int, before: Kept | None) -> None:
-    if before is None:
-        return
-    now = os.fstat(handle)
-    if (now.st_uid, now.st_gid) != before.owner:
-        os.fchown(handle, *before.owner)
-    # After the owner, because a change of owner takes the set-user-ID bit away.
-    os.fchmod(handle, before.mode)

@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from crane_mirrors.cli._owner import take_over
 from crane_mirrors.cli._sources import failure
 from crane_mirrors.errors import FileFailed
 
@@ -159,7 +160,9 @@ class PartFile:
     def finish(self) -> None:
         """Put it into its place, with the old file's mode and owner; what other addresses left behind goes."""
         try:
-            self._take_over()
+            with contextlib.suppress(FileNotFoundError):
+                before = os.stat(self.target)
+                take_over(self._handle, (before.st_uid, before.st_gid), stat.S_IMODE(before.st_mode))
             # Not flushed to the disk before: a kill does no harm, and a file system orders the two by itself.
             os.replace(self._part, self.target)
             self._part = ""
@@ -167,15 +170,6 @@ class PartFile:
                 _remove_abandoned(os.path.join(self.folder, name))
         except OSError as error:
             raise self._failed(error) from None
-
-    def _take_over(self) -> None:
-        try:
-            before = os.stat(self.target)
-        except FileNotFoundError:
-            return
-        if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-            os.fchown(self._handle, before.st_uid, before.st_gid)
-        os.fchmod(self._handle, stat.S_IMODE(before.st_mode))
 
     def _failed(self, error: OSError) -> FileFailed:
         return FileFailed(f"{self.path}: {(error.strerror or str(error)).lower()}; nothing was written")

@@ -11,6 +11,7 @@ import tempfile
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from crane_mirrors.cli._owner import take_over
 from crane_mirrors.errors import FileFailed
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ def _replace(path: str, target: str, write: Callable[[IO[bytes], IO[bytes]], obj
         try:
             with open(handle, "wb") as new:
                 write(old, new)
-                _take_over(new.fileno(), before)
                 new.flush()
+                take_over(new.fileno(), (before.st_uid, before.st_gid), stat.S_IMODE(before.st_mode))
                 os.fsync(new.fileno())
             now = os.stat(target)
             if (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
@@ -100,11 +101,3 @@ def _replace(path: str, target: str, write: Callable[[IO[bytes], IO[bytes]], obj
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-
-
-def _take_over(handle: int, before: os.stat_result) -> None:
-    now = os.fstat(handle)
-    if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
-        os.fchown(handle, before.st_uid, before.st_gid)
-    # After the owner, because a change of owner takes the set-user-ID bit away.
-    os.fchmod(handle, stat.S_IMODE(before.st_mode))
