@@ -370,12 +370,21 @@ def test_jobs_pull_at_once(cli: CLI, clients: Clients, tmp_path: Path) -> None:
 
 
 def test_jobs_give_names_one_after_the_other(cli: CLI, clients: Clients, tmp_path: Path) -> None:
-    """Two clients that name an image at the same time would forget one of the names, so none runs beside another."""
+    """A client that names an image forgets what another one gave it meanwhile, so none runs beside that one."""
     busy = shlex.quote(str(tmp_path / "busy"))
     for name in ("mkdir", "rmdir"):
         (clients.folder / name).symlink_to(f"/bin/{name}")
-    clients.add("podman", f'case "$1" in tag) mkdir {busy} && sleep 0.2 && rmdir {busy} || exit 9;; esac')
-    assert cli("pull", "craned:v1", "dashboard:v1", "fadvisor:v1", "--jobs", "3").code == 0
+    lines = f'case "$*" in tag*|pull*fadvisor*) mkdir {busy} && sleep 0.2 && rmdir {busy} || exit 9;; esac'
+    clients.add("podman", lines)
+    ran = cli("pull", "craned:v1", "dashboard:v1", "fadvisor:v1", "--jobs", "3")
+    assert ran.code == 0, ran.err
+
+
+def test_one_job_names_each_image_at_once(cli: CLI, clients: Clients) -> None:
+    """Without --jobs an image has its name before the next one is pulled: what comes is whole, however it ends."""
+    clients.add("podman")
+    assert cli("pull", "craned:v1", "dashboard:v1").code == 0
+    assert [call.split()[1] for call in clients.calls] == ["pull", "tag", "pull", "tag"]
 
 
 def test_a_pipe_that_is_held_open_is_not_waited_for(cli: CLI, clients: Clients) -> None:

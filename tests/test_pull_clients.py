@@ -227,6 +227,18 @@ def test_pin_takes_what_the_origin_has(cli: CLI, place: Place, podman: Client) -
     assert (ran.code, "no chosen mirror of image 'app' has" in ran.err) == (1, True)
 
 
+def test_podman_keeps_the_names_of_one_image(cli: CLI, place: Place, podman: Client) -> None:
+    """Tags of one build, pulled at once, are one image for podman; it has all their names afterwards."""
+    tags = ("main-1", "main-2", "main-3", "main-4")
+    for tag in tags:
+        place.near.push("gocrane/crane/app", tag, IMAGE)
+    names = [f"app:{tag}" for tag in tags]
+    ran = cli("pull", *names, "--client", "podman", "--jobs", "4", "-m", "near", "-c", str(place.catalogue))
+    assert ran.code == 0, ran.err
+    for place_of in (f"{place.near.authority}/gocrane/crane", f"{place.origin.authority}/gocrane"):
+        assert {f"{place_of}/{name}" for name in names} <= podman.names
+
+
 def test_fastest_asks_before_it_pulls(cli: CLI, place: Place, podman: Client) -> None:
     """With --fastest a mirror that does not answer is not the first that the client is sent to."""
     ran = cli("pull", "app:v1", "--fastest", "--client", "podman", "-c", str(place.catalogue), "-o", "json")

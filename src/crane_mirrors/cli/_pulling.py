@@ -1,9 +1,9 @@
-"""Pull one image with a client: route after route until one works, then the origin's name on what came."""
+"""Pull one image with a client: route after route until one works; then put the origin's name on what came."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crane_mirrors.cli._messages import note, say
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crane_mirrors.clients import Client
     from crane_mirrors.resolve.routes import Route
 
-__all__ = ["Attempt", "Image", "Pulled", "pull_image"]
+__all__ = ["Attempt", "Image", "Pulled", "name_image", "pull_image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +116,26 @@ def pull_image(image: Image, children: Children, *, label: str | None) -> Pulled
     """Try the routes in order; the clients' output goes to stderr, with a label where several write at once."""
     attempts: list[Attempt] = []
     for route in image.routes:
-        name = image.wanted(route)
         code = _run(image, route.command, children, label)
         attempts.append(Attempt(route, code))
-        if code:
-            continue
-        if image.tag_as and not name and not route.place.is_origin:
-            note(f"{image.label}: {_unnamed(image)}")
-        if name:
-            source = Reference.parse(route.target)
-            # podman reads all names of an image and writes them back: of two at once, one would be lost.
-            with children.alone:
-                code = _run(image, tag_command(image.client, source, name), children, label)
-            # Another route would bring what is here already, and end at the same command.
-            return Pulled(image, (*attempts[:-1], Attempt(route, code)), name)
-        return Pulled(image, tuple(attempts))
+        if not code:
+            break
     return Pulled(image, tuple(attempts))
+
+
+def name_image(pulled: Pulled, children: Children, *, label: str | None) -> Pulled:
+    """Put the origin's name on what was pulled, if it is to have that; a failure is that of the whole image."""
+    image, route = pulled.image, pulled.attempts[-1].route
+    if pulled.code:
+        return pulled
+    name = image.wanted(route)
+    if not name:
+        if image.tag_as and not route.place.is_origin:
+            note(f"{image.label}: {_unnamed(image)}")
+        return pulled
+    code = _run(image, tag_command(image.client, Reference.parse(route.target), name), children, label)
+    # Another route would bring what is here already, and end at the same command.
+    return replace(pulled, attempts=(*pulled.attempts[:-1], Attempt(route, code)), tagged=name)
 
 
 def _run(image: Image, words: Sequence[str], children: Children, label: str | None) -> int:

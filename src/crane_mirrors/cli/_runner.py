@@ -47,8 +47,6 @@ class Children:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.alone = threading.Lock()
-        """To be held for a program that does not bear another of its sort beside it."""
         self._running: set[subprocess.Popen[bytes]] = set()
         self.ending = False
         """Whether they were all told to end; then no other one starts."""

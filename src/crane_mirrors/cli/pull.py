@@ -138,18 +138,25 @@ def _origin(answer: Answer) -> str:
 
 
 def _pull(images: Sequence[Image], jobs: int) -> list[Pulled]:
-    from crane_mirrors.cli._pulling import pull_image
+    from crane_mirrors.cli._pulling import name_image, pull_image
     from crane_mirrors.cli._runner import Children, each
 
     children = Children()
     done: dict[str, Pulled] = {}
     apart = jobs > 1 and len(images) > 1
 
-    def work(image: Image) -> None:
+    def pull(image: Image) -> None:
         done[str(image.origin)] = pull_image(image, children, label=image.label if apart else None)
 
+    def name(image: Image) -> None:
+        done[str(image.origin)] = name_image(done[str(image.origin)], children, label=image.label if apart else None)
+
     with children.ended_with_us():
-        each(images, work, jobs=jobs)
+        # podman reads all names of an image and writes them back, and what another one gave it meanwhile would be
+        # lost: none is named beside anything else. One after the other, each is whole before the next one begins.
+        for together in [images] if apart else [[image] for image in images]:
+            each(together, pull, jobs=jobs)
+            each(together, name, jobs=1)
     pulled = [done[str(image.origin)] for image in images]
     for one in pulled:
         (complain if one.code else say)(f"{one.image.label}: {one.story}")
