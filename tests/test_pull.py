@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from conftest import CLI, PROJECT
 
-from crane_mirrors.cli._runner import each
+from crane_mirrors.cli._runner import Children, each
 
 DIGEST = "sha256:" + "ab" * 32
 CODING = "finops-docker.pkg.coding.net/gocrane/crane"
@@ -475,7 +475,13 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, -signal.SIGTERM),
+        (signal.SIGHUP, -signal.SIGHUP),
+        (signal.SIGQUIT, -signal.SIGQUIT),
+    ],
 )
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_signals_end_the_clients(
@@ -494,30 +500,55 @@ def test_signals_end_the_clients(
     assert not [pid for pid in pids if is_alive(pid)]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [
+        ((signal.SIGHUP, signal.SIGTERM), -signal.SIGHUP),
+        ((signal.SIGINT, signal.SIGTERM), 130),
+        ((signal.SIGQUIT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP), -signal.SIGHUP),
+    ],
+)
+def test_signals_at_the_same_moment(
+    numbers: tuple[signal.Signals, ...], code: int, clients: Clients, tmp_path: Path
+) -> None:
+    """Signals that come together, as when a session ends, end us as the one with the lowest number does."""
+    clients.add("docker", f"trap '' TERM INT; {sleeper(tmp_path)}")
+    process = started(clients, "craned:v1", "dashboard:v1", "--jobs", "2")
+    pids = noted(tmp_path, 4)
+    process.send_signal(signal.SIGSTOP)
+    for number in numbers:
+        process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
+    assert not [pid for pid in pids if is_alive(pid)]
+
+
 def test_a_signal_that_does_not_end_the_wait_is_seen() -> None:
     """One that comes in the moment before the wait, or to another thread, ends us before the clients do."""
     ended = threading.Event()
     late: list[bool] = []
-
-    class Told(Exception):
-        pass
-
-    def handler(_number: int, _frame: object) -> None:
-        raise Told
+    children = Children()
 
     def work(_item: str) -> None:
         time.sleep(0.5)  # until we wait
-        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         late.append(not ended.wait(20))
 
-    before = signal.signal(signal.SIGUSR1, handler)
     try:
-        with pytest.raises(Told):
-            each(["one"], work, jobs=1)
+        with pytest.raises(KeyboardInterrupt), children.ended_with_us():
+            each(["one"], work, jobs=1, watch=children.obey)
         assert late == []
     finally:
         ended.set()
-        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signal_after_the_last_client_is_seen() -> None:
+    """One that comes when there is nothing to wait for any more is not lost."""
+    children = Children()
+    with pytest.raises(KeyboardInterrupt), children.ended_with_us():
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_client_that_will_not_end(clients: Clients, tmp_path: Path) -> None:

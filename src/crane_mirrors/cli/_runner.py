@@ -25,12 +25,12 @@ NOT_STARTED = 126
 GRACE = 5.0
 """How many seconds a program that is asked to end has for that."""
 
-GLANCE = 0.2
+GLANCE = 0.05
 """How many seconds may pass until a signal is seen."""
 
 _LONGEST = 8192
 _CURSOR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _STOPS = (signal.SIGTTIN, signal.SIGTTOU)
 """What a terminal sends to a program that is not in its foreground: ours are not, and shall not stand still for it."""
 
@@ -50,6 +50,7 @@ class Children:
         self._running: set[subprocess.Popen[bytes]] = set()
         self.ending = False
         """Whether they were all told to end; then no other one starts."""
+        self._came: list[int] = []
 
     def run(self, words: Sequence[str], label: str | None = None) -> int:
         """Run a program to its end and give its exit code, as a shell does: 128 and its number for a signal.
@@ -85,13 +86,17 @@ class Children:
 
     @contextlib.contextmanager
     def ended_with_us(self) -> Iterator[None]:
-        """End them all when this block is left early, by Ctrl-C or by a signal that ends this program."""
+        """End them all when this block is left early, by Ctrl-C or by a signal that ends this program.
+
+        A signal is only noted when it comes, since two may come at once; whoever waits in the block calls ``obey``.
+        """
         before = {number: signal.getsignal(number) for number in (*_ENDS, *_STOPS)}
         for number in (*_ENDS, *_STOPS):
             if before[number] is not signal.SIG_IGN:  # as nohup wants it
-                signal.signal(number, signal.SIG_IGN if number in _STOPS else _end)
+                signal.signal(number, signal.SIG_IGN if number in _STOPS else self._note)
         try:
             yield
+            self.obey()
         except _Ended as ended:
             self.end()
             # Whoever waits for us shall see the signal, as without our handler.
@@ -104,24 +109,27 @@ class Children:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def _note(self, number: int, _frame: Any) -> None:
+        self._came.append(number)
+
+    def obey(self) -> None:
+        """Raise what leaves the block if a signal came: KeyboardInterrupt for Ctrl-C."""
+        for number in self._came:
+            raise KeyboardInterrupt if number == signal.SIGINT else _Ended(number)
+
     def end(self) -> None:
-        """Ask every program, and what it started, to end; after a while, or a second Ctrl-C, make it."""
+        """Ask every program, and what it started, to end; after a while, or when another signal comes, make it."""
         with self._lock:
             self.ending = True
             running = list(self._running)
-        try:
-            _kill(running, signal.SIGTERM)
-            deadline = time.monotonic() + GRACE
-            for process in running:
-                process.wait(max(0.0, deadline - time.monotonic()))
-        except (subprocess.TimeoutExpired, KeyboardInterrupt, _Ended):
-            pass
-        finally:
-            _kill(running, signal.SIGKILL)
-
-
-def _end(number: int, _frame: Any) -> None:
-    raise _Ended(number)
+        came = len(self._came)
+        deadline = time.monotonic() + GRACE
+        _kill(running, signal.SIGTERM)
+        while any(process.poll() is None for process in running):
+            if len(self._came) > came or time.monotonic() > deadline:
+                break
+            time.sleep(GLANCE)
+        _kill(running, signal.SIGKILL)
 
 
 def _kill(processes: Sequence[subprocess.Popen[bytes]], number: int) -> None:
@@ -154,8 +162,11 @@ def _copy(process: subprocess.Popen[bytes], label: str, copied: list[int]) -> No
                 say(f"{label}: {text.decode('utf-8', 'replace')}")
 
 
-def each(items: Sequence[Any], work: Callable[[Any], None], *, jobs: int) -> None:
-    """Do the work on each item, so many at once, in threads; the first error is raised when it comes up."""
+def each(items: Sequence[Any], work: Callable[[Any], None], *, jobs: int, watch: Callable[[], None]) -> None:
+    """Do the work on each item, so many at once, in threads; the first error is raised when it comes up.
+
+    ``watch`` is called again and again meanwhile, and ends the wait by raising.
+    """
     from queue import Empty, SimpleQueue
 
     waiting: SimpleQueue[Any] = SimpleQueue()
@@ -180,8 +191,8 @@ def each(items: Sequence[Any], work: Callable[[Any], None], *, jobs: int) -> Non
         threading.Thread(target=worker, daemon=True).start()
     left = len(items)
     while left:
+        watch()
         with contextlib.suppress(Empty):
-            # Not for ever: a signal that comes in the moment before the wait would not end it.
             error = done.get(timeout=GLANCE)
             left -= 1
             if error is not None:

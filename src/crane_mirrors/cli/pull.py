@@ -155,8 +155,8 @@ def _pull(images: Sequence[Image], jobs: int) -> list[Pulled]:
         # podman reads all names of an image and writes them back, and what another one gave it meanwhile would be
         # lost: none is named beside anything else. One after the other, each is whole before the next one begins.
         for together in [images] if apart else [[image] for image in images]:
-            each(together, pull, jobs=jobs)
-            each(together, name, jobs=1)
+            each(together, pull, jobs=jobs, watch=children.obey)
+            each(together, name, jobs=1, watch=children.obey)
     pulled = [done[str(image.origin)] for image in images]
     for one in pulled:
         (complain if one.code else say)(f"{one.image.label}: {one.story}")
