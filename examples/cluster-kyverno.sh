@@ -6,9 +6,20 @@
 #
 # It needs kubectl with rights to change ClusterPolicies, and Kyverno in the cluster.
 set -eu
-if [ "$1" = --remove ]; then
+usage() {
+    sed -n 's|^# *examples/|usage: examples/|p' "$0" >&2
+    exit 2
+}
+remove=
+if [ "${1-}" = --remove ]; then
+    remove=yes
+    shift
+fi
+case ${1-} in '' | -*) usage ;; esac
+
+if [ "$remove" ]; then
     kubectl delete --ignore-not-found clusterpolicies.kyverno.io crane-mirrors
-    crane-mirrors config kyverno --remove --output-dir "$2"
+    crane-mirrors config kyverno --remove --output-dir "$1"
 else
     crane-mirrors config kyverno --output-dir "$1"
     kubectl apply --server-side --filename "$1/crane-mirrors-kyverno.yaml"

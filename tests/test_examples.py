@@ -23,7 +23,8 @@ from servers.world import World, world
 
 EXAMPLES = PROJECT / "examples"
 HUB = "docker.io/gocrane"
-CODING = "finops-docker.pkg.coding.net/gocrane/crane"
+CODING_IMAGES = "finops-docker.pkg.coding.net"
+CODING = f"{CODING_IMAGES}/gocrane/crane"
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,13 @@ class Machine:
 
     def run(self, *command: str | Path) -> str:
         """Run a command among the hosts; it has to succeed."""
-        done = subprocess.run(
+        done = self.tried(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def tried(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a command among the hosts, and see what becomes of it."""
+        return subprocess.run(
             self.hosts.names.command(*command),
             cwd=self.folder,
             env=self.environment,
@@ -71,8 +78,6 @@ class Machine:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def use_podman(self) -> None:
         """Let podman have a store of its own, and be the only client on the path."""
@@ -97,8 +102,9 @@ def machine(tmp_path: Path, hosts: World) -> Machine:
     return Machine(tmp_path, hosts)
 
 
-def test_ci_job(machine: Machine) -> None:
-    """A CI job gets its file and its image from mirrors, and its manifests name images by digest."""
+@pytest.mark.parametrize("down", [(), (CODING_IMAGES, "finops.coding.net")], ids=["", "down"])
+def test_ci_job(down: tuple[str, ...], machine: Machine) -> None:
+    """A CI job gets its file and its image from mirrors, be Coding up or not, and its manifests name digests."""
     need("podman")
     machine.use_podman()
     manifests = machine.folder / "work" / "manifests"
@@ -106,9 +112,18 @@ def test_ci_job(machine: Machine) -> None:
     (manifests / "deployment.yaml").write_text("image: gocrane/craned:main\n", encoding="utf-8")
     path = machine.environment["PATH"]
     machine.environment["PATH"] = without(path, "docker", machine.folder / "narrow")
-    out = machine.run(EXAMPLES / "ci-job.sh", manifests)
+    names = machine.hosts.names
+    before = dict(names.backends)
+    for name in down:
+        names.change(name, None)
+    try:
+        out = machine.run(EXAMPLES / "ci-job.sh", manifests)
+    finally:
+        for name in down:
+            names.change(name, before[name])
     digest = make_image("craned").digest
-    assert (manifests / "deployment.yaml").read_text(encoding="utf-8") == f"image: {CODING}/craned@{digest}\n"
+    mirror = "ghcr.io/gocrane/crane" if down else CODING
+    assert (manifests / "deployment.yaml").read_text(encoding="utf-8") == f"image: {mirror}/craned@{digest}\n"
     assert (manifests.parent / "values.yaml").stat().st_size > 0
     assert "pulled " in out
     assert digest in machine.run("podman", "images", "--digests", "--format", "{{.Digest}}")
@@ -193,6 +208,33 @@ def test_laptop(machine: Machine) -> None:
     assert files(home) == configured
     machine.run(EXAMPLES / "laptop.sh", "--remove")
     assert files(home) == before
+
+
+def test_laptop_of_somebody_new(machine: Machine) -> None:
+    """A home without any configuration has none again after --remove, and a file that only seems empty stays."""
+    need("git")
+    home = machine.folder / "home"
+    machine.run(EXAMPLES / "laptop.sh")
+    assert (home / ".gitconfig").exists()
+    for _ in range(2):
+        machine.run(EXAMPLES / "laptop.sh", "--remove")
+        assert files(home) == {}
+    (home / ".gitconfig").write_text("# mine\n", encoding="utf-8")
+    before = files(home)
+    machine.run(EXAMPLES / "laptop.sh")
+    machine.run(EXAMPLES / "laptop.sh", "--remove")
+    assert set(files(home)) == set(before)
+
+
+@pytest.mark.parametrize("name", ["laptop.sh", "node-bootstrap.sh", "cluster-kyverno.sh", "ci-job.sh"])
+@pytest.mark.parametrize("option", ["--help", "--remvoe"])
+def test_an_option_that_there_is_not_changes_nothing(name: str, option: str, machine: Machine) -> None:
+    """A script that does not know an option says how it is called, and does nothing."""
+    before = files(machine.folder)
+    done = machine.tried(EXAMPLES / name, option)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"examples/{name}" in done.stderr
+    assert files(machine.folder) == before
 
 
 def test_every_example_is_tested_and_described() -> None:
