@@ -776,6 +776,9 @@ def test_probe_with_a_login(live: Live, tmp_path: Path, monkeypatch: pytest.Monk
         race = ("app:main", "--fastest", "--max-age", "0s")
         assert live.run("image", *race, code=4).err.endswith("401, credentials needed\n")
         assert live.run("image", *race, "--auth").out == f"docker pull {closed.authority}/g/app:main\n"
+        known = ("image", f"app@{NEW.digest}", "--pin", "--auth", "-p", "reference")
+        assert live.run(*known).out == f"{closed.authority}/g/app@{NEW.digest}\n"
+        assert "origin is missing" in live.run(*known[:1], f"app@sha256:{64 * '0'}", *known[2:], code=1).err
         text = tmp_path / "text"
         text.write_text(f"image: {closed.authority}/g/app:main\n", encoding="utf-8")
         assert "401, credentials needed" in live.run("rewrite", "--pin", str(text), code=4).err

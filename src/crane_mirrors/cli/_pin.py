@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crane_mirrors.cli._credentials import logins
 from crane_mirrors.cli._messages import note
 from crane_mirrors.clients import pull_command
-from crane_mirrors.errors import InvalidInput, NegativeAnswer, NetworkFailed, NoRoute
+from crane_mirrors.errors import NegativeAnswer, NetworkFailed, NoRoute
 from crane_mirrors.model import shown
 from crane_mirrors.reference import Reference
 from crane_mirrors.resolve.routes import is_called, is_chosen
@@ -57,8 +57,11 @@ def _pin_each(settings: Settings, found: Sequence[Answer], platform: Platform | 
     login = logins([route.place.host for answer in found for route in answer.routes] if settings.auth else [])
     asked = []
     for answer in found:
-        question = question_of(answer, platform=platform, login=login)
-        asked.append(ToPin(question, _trusted(answer, settings.trust), _candidates(settings, answer)))  # type: ignore[arg-type]
+        # Who has a digest has its platforms, and nobody has to be trusted with what it means.
+        known = Reference.parse(answer.best.target).digest is not None
+        question = question_of(answer, platform=None if known else platform, login=login)
+        trusted = None if known else _trusted(answer, settings.trust)
+        asked.append(ToPin(question, trusted, _candidates(settings, answer)))  # type: ignore[arg-type]
     pinned = pin_all(asked, settings.timeout)
     for answer, one in zip(found, pinned, strict=True):
         _check(answer, _trusted(answer, settings.trust), one)
@@ -66,7 +69,10 @@ def _pin_each(settings: Settings, found: Sequence[Answer], platform: Platform | 
 
 
 def references(settings: Settings, catalogue: Catalogue, images: Sequence[str]) -> dict[str, str]:
-    """Give for each ``ORIGIN:TAG`` the pinned reference on the best mirror that has it. Raises as ``pin``."""
+    """Give for each ``ORIGIN:TAG`` the pinned reference on the best mirror that has it. Raises as ``pin``.
+
+    For each ``ORIGIN@DIGEST`` it is the repository there, without the digest.
+    """
     from crane_mirrors.resolve.image import resolve_image
 
     choice = settings.choice._replace(every=True)
@@ -76,7 +82,9 @@ def references(settings: Settings, catalogue: Catalogue, images: Sequence[str]) 
         for text in _left_out(pinned):
             note(f"{image}: {text}")
         best = next(route for route in answer.routes if route.place in pinned.having)
-        found[image] = str(Reference(Reference.parse(best.target).repository, None, pinned.digest))
+        reference = Reference.parse(best.target)
+        pinned_name = Reference(reference.repository, None, pinned.digest)
+        found[image] = str(reference.repository if reference.digest else pinned_name)
     return found
 
 
@@ -88,7 +96,9 @@ def _check(answer: Answer, trusted: Place, pinned: Pinned) -> None:
         raise (NegativeAnswer if isinstance(pinned.failed, NotThere) else NetworkFailed)(text)
     if not pinned.having:
         why = "; ".join(f"{place.name} is {judged.verdict}" for place, judged in pinned.lacking)
-        raise NegativeAnswer(f"no chosen mirror of image '{answer.name}' has {pinned.digest}: {why}")
+        text = f"no chosen mirror of image '{answer.name}' has {pinned.digest}: {why}"
+        nobody = all(judged.verdict == "unreachable" for _, judged in pinned.lacking)
+        raise (NetworkFailed if nobody else NegativeAnswer)(text)
 
 
 def _left_out(pinned: Pinned) -> list[str]:
@@ -108,6 +118,4 @@ def _trusted(answer: Answer, word: str | None) -> Place:
 
 
 def _candidates(settings: Settings, answer: Answer) -> tuple[Place, ...]:
-    if Reference.parse(answer.best.target).digest:
-        raise InvalidInput(f"image '{answer.name}' already has a digest: leave out --pin, or give a tag")
     return tuple(route.place for route in answer.routes if is_chosen(route.place, settings.mirror))

@@ -24,10 +24,10 @@ __all__ = ["Pinned", "ToPin", "pin_all"]
 
 
 class ToPin(NamedTuple):
-    """A tag, whom to trust with its digest, and the copies that may serve it."""
+    """A tag, whom to trust with its digest, and the copies that may serve it; for a digest nobody has to be trusted."""
 
     question: ImageQuestion
-    trusted: Place
+    trusted: Place | None
     places: tuple[Place, ...]
 
 
@@ -53,6 +53,8 @@ def pin_all(asked: Sequence[ToPin], timeout: float) -> list[Pinned]:
 
 async def _pin(network: Network, exchanger: Exchanger, asked: ToPin) -> Pinned:
     question, trusted = asked.question, asked.trusted
+    if trusted is None:
+        return await _found(network, exchanger, question, asked.places)
     mirrors = [place for place in asked.places if place is not trusted]
     there, *answers = await asyncio.gather(
         *(ask_facts(network, exchanger, question, place) for place in (trusted, *mirrors))
@@ -83,4 +85,20 @@ async def _pin(network: Network, exchanger: Exchanger, asked: ToPin) -> Pinned:
         digest,
         tuple(place for place in asked.places if id(place) in having),
         tuple((one.place, judge_compared(one, None, 0, 0)) for one in compared),
+    )
+
+
+async def _found(network: Network, exchanger: Exchanger, question: ImageQuestion, places: Sequence[Place]) -> Pinned:
+    """Find out who has a digest that is known already."""
+    digest = question.tag
+    answers = await asyncio.gather(*(ask_facts(network, exchanger, question, place) for place in places))
+    found = [(place, here, here.facts == digest) for place, here in zip(places, answers, strict=True)]
+    return Pinned(
+        digest,
+        tuple(place for place, _, has_it in found if has_it),
+        tuple(
+            (place, judge_compared(compared_facts(question, digest, place, here), None, 0, 0))
+            for place, here, has_it in found
+            if not has_it
+        ),
     )
