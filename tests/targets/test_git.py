@@ -226,6 +226,39 @@ def test_what_is_on_a_mirror_already_is_left_there(tmp_path: Path) -> None:
     assert git.url("https://git.corp.example/github.com/x/y") == "https://git.corp.example/github.com/x/y"
 
 
+@pytest.mark.parametrize("mirrors", [("best", "far"), ("best", "corp", "far")])
+def test_every_address_of_a_mirror_is_left_there(mirrors: tuple[str, ...], tmp_path: Path) -> None:
+    """Over SSH as well, and also of one that another is preferred to."""
+    text = PREFIXED.replace("{corp:", '{best: "https://best.example/*", corp:')
+    git = Git(tmp_path, configured(text, *mirrors, ssh=True).files[0].text)
+    assert git.url("git@git.corp.example:x/y") == "https://far.example/x/y"
+    for form in ("https://git.corp.example/", "git@git.corp.example:", "ssh://git@git.corp.example/"):
+        assert git.url(f"{form}github.com/x/y") == f"{form}github.com/x/y"
+
+
+PORTS = """
+version: 1
+builtin: false
+regions: {cn: [corp]}
+git:
+  other: {origin: "https://git.example:8443/a/x", mirrors: {corp: "https://m.example/other"}}
+  folder: {origin: "https://git.example:8443/*", mirrors: {corp: "https://m.example/*"}}
+  same: {origin: "https://git.example/a/x", mirrors: {corp: "https://m.example/same"}}
+"""
+
+
+def test_ssh_server_is_that_of_the_host_without_a_port(tmp_path: Path) -> None:
+    """As `resolve` has it: which SSH server belongs to another port of the web is not known, and a note names those."""
+    found = configured(PORTS, ssh=True)
+    git = Git(tmp_path, found.files[0].text)
+    for form in ("git@git.example:", "ssh://git@git.example/"):
+        assert git.url(f"{form}a/x") == "https://m.example/same"
+        assert git.url(f"{form}a/y") == f"{form}a/y"
+    assert git.url("https://git.example:8443/a/x") == "https://m.example/other"
+    assert [note for note in found.notes if "SSH server" in note and "git.example:8443/a/x" in note]
+    assert not [note for note in configured(PORTS).notes + configured(ssh=True).notes if "SSH server" in note]
+
+
 PIECE = st.text(string.ascii_letters + string.digits + "-._~+%", max_size=4)
 NAME = st.sampled_from(["crane", "crane-scheduler", "api", "helm-charts", "fadvisor", "cran"])
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from crane_mirrors.catalogue.entry import Prefix, key_of
 from crane_mirrors.targets._base import Configuration, File, LeftOut, Target
 from crane_mirrors.targets._cluster import folders
+from crane_mirrors.targets._redirects import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,8 +75,9 @@ class Git(Target):
         }
         text += _identities("What stays where it is.", heads | names)
         text += _identities("Names that only begin like one of those above.", guards)
-        slow = (_slow(len(guards)),) if len(guards) > _MANY else ()
-        return Configuration((File(_FILE, text.lstrip("\n")),) if text else (), left_out, _NOTES + slow)
+        notes = [*_NOTES, *(_without_ssh(rows) if options.ssh else ())]
+        notes += [_slow(len(guards))] if len(guards) > _MANY else []
+        return Configuration((File(_FILE, text.lstrip("\n")),) if text else (), left_out, tuple(notes))
 
 
 def _affordable(
@@ -95,6 +97,12 @@ def _affordable(
         stay[:room],
         tuple(LeftOut("git", entry.name, place.name, reason, ("env",)) for entry, place in left_out),
     )
+
+
+def _without_ssh(rows: Sequence[Copies]) -> Iterator[str]:
+    names = [str(row.entry.origin.location) for row in rows if ":" in row.entry.origin.host.rpartition("]")[2]]
+    if names:
+        yield f"which SSH server belongs to a port of the web is not known, so --ssh does nothing for {some(names)}"
 
 
 def _slow(guards: int) -> str:
@@ -125,7 +133,8 @@ def _spellings(place: Place, options: Options) -> Iterator[str]:
     head = place.location.head if isinstance(place.location, Prefix) else str(place.location).removesuffix(".git")
     yield f"{head}/" if prefix else head
     url = URL.parse(head)
-    if options.ssh and not url.query:
+    # A port of the web says nothing of the SSH server: which one belongs to it is not known.
+    if options.ssh and not url.query and not url.port:
         path = url.path[1:] + "/" * (prefix and bool(url.path))
         yield f"git@{url.host}:{path}"
         yield f"ssh://git@{url.host}/{path}"
@@ -153,11 +162,11 @@ def _heads_that_stay(rows: Sequence[Copies], prefixes: dict[str, str], options: 
         if each.entry.is_prefix:
             yield from _spellings(each.place, options)
     for row in rows if prefixes else ():
-        for place in row.mirrors:
+        for place in row.entry.mirrors:
             if isinstance(place.location, Prefix):
                 head = f"{place.location.head}/"
-                if head not in prefixes and any(f"{folder}/" in prefixes for folder in folders(head)):
-                    yield head
+                if any(f"{folder}/" in prefixes for folder in folders(head)):
+                    yield from (name for name in _spellings(place, options) if name not in prefixes)
 
 
 def _identities(comment: str, rules: dict[str, str]) -> str:
