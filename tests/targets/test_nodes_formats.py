@@ -194,6 +194,21 @@ def test_containerd_redirects_ghcr_to_coding() -> None:
             },
             set(),
         ),
+        (
+            {"x": {"origin": "[::1]:5000/a/b", "mirrors": {"a": "m.example/a/b", "b": "localhost:5000/a/b"}}},
+            {
+                "[::1]:5000/hosts.toml": {
+                    "host": {
+                        "https://m.example": {"capabilities": ["pull", "resolve"]},
+                        "https://localhost:5000": {"capabilities": ["pull", "resolve"]},
+                    },
+                },
+                "localhost:5000/hosts.toml": {
+                    "host": {"https://m.example": {"capabilities": ["pull", "resolve"]}},
+                },
+            },
+            set(),
+        ),
     ],
 )
 def test_containerd_files(images: dict[str, Any], files: dict[str, Any], left_out: set[tuple[str, str]]) -> None:

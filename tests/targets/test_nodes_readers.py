@@ -326,6 +326,23 @@ def test_ctr_does_not_ask_a_mirror_what_a_tag_means(world: World) -> None:
     assert "/v2/gocrane/crane/craned/manifests/main" in asked[GHCR]
 
 
+def test_ctr_still_reaches_a_registry_on_loopback_without_tls(world: World) -> None:
+    """Where the mirror has nothing, containerd asks such a registry as it did before there was a file."""
+    local = world.registries[GHCR].authority
+    catalogue = world.folder / "local.yaml"
+    catalogue.write_text(
+        "version: 1\nbuiltin: false\nregions: {cn: [corp]}\n"
+        f"images: {{x: {{origin: '{local}/gocrane/crane/craned', mirrors: {{corp: '{CORP}/gocrane/crane/craned'}}}}}}",
+        encoding="ascii",
+    )
+    folder = world.config("containerd", "-c", str(catalogue))
+    with containerd(world) as ctr:
+        reference = f"{local}/gocrane/crane/craned:main"
+        ctr("images", "pull", "--hosts-dir", folder, "--snapshotter", "native", reference)
+        assert world.digest(GHCR) in ctr("images", "ls")
+    assert set(world.asked()) == {CORP}
+
+
 def test_ctr_puts_a_path_before_the_images(world: World) -> None:
     """A mirror of a whole registry may lie below a path of its host."""
     world.registries[CORP].push("proxy/hub/library/nginx", "main", world.images[CORP])

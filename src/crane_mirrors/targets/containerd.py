@@ -6,6 +6,7 @@ file with a mistake in it is passed over, and the registry itself asked.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from crane_mirrors.targets._base import Configuration, File, Target
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["TARGET", "Containerd"]
 
 _WHERE = 'containerd 1 reads the folder only if its config.toml names it: config_path = "/etc/containerd/certs.d"'
+# What containerd asks over plain HTTP as well, but only where no server is named.
+_LOOPBACK = re.compile(r"(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?")
 
 
 class Containerd(Target):
@@ -46,6 +49,8 @@ class Containerd(Target):
 def _hosts(registry: str, bases: Iterable[str], capabilities: tuple[str, ...]) -> str:
     can = ", ".join(map(quoted, capabilities))
     tables = "".join(f"\n[host.{quoted(_url(base))}]\ncapabilities = [{can}]\n{_override(base)}" for base in bases)
+    if _LOOPBACK.fullmatch(registry):
+        return tables.removeprefix("\n")
     return f"server = {quoted(f'https://{api_host(registry)}')}\n{tables}"
 
 
