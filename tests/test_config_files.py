@@ -71,6 +71,20 @@ def test_folder_that_another_file_needs_stays(cli: CLI, tmp_path: Path) -> None:
     assert tree(tmp_path) == {"out": "", "out/mine.conf": "mine\n"}
 
 
+def test_folders_of_a_path_that_goes_back_come_and_go(cli: CLI, tmp_path: Path) -> None:
+    """Behind a link it goes back to where the system says; what it only passes through is not made."""
+    (tmp_path / "far" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("far/inner")
+    (tmp_path / "there").mkdir()
+    for folder, place in (("no/../out", "out"), ("link/../there", "far/there"), ("link/../in", "far/in")):
+        before = sorted(tmp_path.rglob("*"))
+        cli("config", "git", "--output-dir", str(tmp_path / folder))
+        assert (tmp_path / place / "crane-mirrors.gitconfig").is_file()
+        assert not (tmp_path / "no").exists()
+        cli("config", "git", "--output-dir", str(tmp_path / folder), "--remove")
+        assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_unchanged_file_is_left_alone(cli: CLI, tmp_path: Path) -> None:
     """The same configuration again keeps inode and times."""
     assert registries_conf(cli).out == f"written out/{NAME}\n"

@@ -38,7 +38,9 @@ class Folder:
         """Take the folder's path; it need not be there yet. Raises FileFailed where it has no place at all."""
         self.root = root
         try:
-            self._absolute = os.path.abspath(root)
+            # Behind a link ".." is another folder than it seems, and one that is not there yet need not be made for it.
+            self._place = os.path.realpath(root) if ".." in root.split("/") else root
+            self._absolute = os.path.abspath(self._place)
         except OSError:
             raise FileFailed(f"{root}: the current folder is not there any more") from None
 
@@ -61,8 +63,8 @@ class Folder:
         with contextlib.ExitStack() as stack:
             if make:
                 with contextlib.suppress(FileExistsError):  # opening it says better what is there instead
-                    os.makedirs(self.root)
-            handle = os.open(self.root, _FOLDER_FLAGS)
+                    os.makedirs(self._place)
+            handle = os.open(self._place, _FOLDER_FLAGS)
             stack.callback(os.close, handle)
             for part in parts:
                 if make:
@@ -85,7 +87,7 @@ class Folder:
         with self._failing(shape):
             try:
                 # By this name only who may enter a folder can list it; who cannot would find every file missing.
-                found = sorted(os.listdir(os.path.join(self.root, "."))) if first == "*" else [first]
+                found = sorted(os.listdir(os.path.join(self._place, "."))) if first == "*" else [first]
             except FileNotFoundError:
                 return
         if len(found) > _MOST_FILES:
@@ -114,7 +116,7 @@ class Folder:
         for depth in range(1, len(parts) + 1):
             wanted = stat.S_ISREG if depth == len(parts) else stat.S_ISDIR
             with contextlib.suppress(OSError):
-                if not wanted(os.lstat(self.path("/".join(parts[:depth]))).st_mode):
+                if not wanted(os.lstat(os.path.join(self._place, *parts[:depth])).st_mode):
                     return True
         return False
 
