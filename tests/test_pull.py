@@ -70,7 +70,7 @@ def failing_on(*words: str, code: int = 1) -> str:
     [
         (
             "docker",
-            [f"docker pull {CODING}/craned:v1", f"docker tag {CODING}/craned:v1 gocrane/craned:v1"],
+            [f"docker pull {CODING}/craned:v1", f"docker tag {CODING}/craned:v1 docker.io/gocrane/craned:v1"],
             "gocrane/craned:v1",
         ),
         (
@@ -207,7 +207,7 @@ def test_tagging_that_fails(cli: CLI, clients: Clients) -> None:
             f"craned:v1@{DIGEST}",
             [
                 f"docker pull {CODING}/craned:v1@{DIGEST}",
-                f"docker tag {CODING}/craned@{DIGEST} gocrane/craned:v1",
+                f"docker tag {CODING}/craned@{DIGEST} docker.io/gocrane/craned:v1",
             ],
             "gocrane/craned:v1",
         ),
@@ -235,7 +235,7 @@ def test_the_origin_by_digest(cli: CLI, clients: Clients) -> None:
     clients.add("docker")
     ran = cli("pull", f"craned:v1@{DIGEST}", "-m", "origin")
     assert (ran.code, ran.out) == (0, "gocrane/craned:v1\n")
-    assert clients.calls[-1] == f"docker tag gocrane/craned@{DIGEST} gocrane/craned:v1"
+    assert clients.calls[-1] == f"docker tag docker.io/gocrane/craned@{DIGEST} docker.io/gocrane/craned:v1"
 
 
 def test_no_tag_as(cli: CLI, clients: Clients) -> None:
@@ -340,9 +340,9 @@ def test_dry_run_prints_the_commands(cli: CLI, clients: Clients) -> None:
     assert (ran.code, clients.calls) == (0, [])
     assert ran.out.splitlines() == [
         f"docker pull {CODING}/craned:v1",
-        f"docker tag {CODING}/craned:v1 gocrane/craned:v1",
+        f"docker tag {CODING}/craned:v1 docker.io/gocrane/craned:v1",
         f"docker pull {CODING}/dashboard:v2",
-        f"docker tag {CODING}/dashboard:v2 gocrane/dashboard:v2",
+        f"docker tag {CODING}/dashboard:v2 docker.io/gocrane/dashboard:v2",
     ]
     assert f"craned:v1: if that fails: docker pull {GHCR}/craned:v1, docker pull gocrane/craned:v1" in ran.err
     rows = json.loads(cli("pull", "craned:v1", "--client", "docker", "--dry-run", "-o", "json").out)["rows"]

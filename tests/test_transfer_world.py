@@ -84,6 +84,17 @@ def test_podman_asks_the_next_mirror(hosts: World, run: Run) -> None:
     assert list(dict.fromkeys(asked)) == [CODING, GHCR]
 
 
+def test_a_docker_that_is_podman(run: Run, tmp_path: Path) -> None:
+    """The package podman-docker calls it so; it takes a short name for one on this machine."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").symlink_to(need("podman"))
+    path = f"PATH={tmp_path}/bin:{os.environ['PATH']}"
+    done = run("env", path, *PROGRAM, "pull", "craned")
+    assert (done.returncode, done.stdout) == (0, "gocrane/craned:main\n"), done.stderr
+    for name in ("gocrane/craned:main", "docker.io/gocrane/craned:main"):
+        assert run("podman", "image", "exists", name).returncode == 0, name
+
+
 def test_a_file_comes_from_coding(hosts: World, run: Run) -> None:
     """The best mirror's address is the built-in one, and the file is what Git has there."""
     done = run(*PROGRAM, "fetch", "helm-charts", "main", RAW_PATH, "--verify")

@@ -72,19 +72,17 @@ def name_for(client: Client, origin: Reference) -> Reference | None:
 def tag_command(client: Client, source: Reference, name: Reference) -> tuple[str, ...]:
     """Give the words that put another name, see ``name_for``, on what was pulled as ``source``.
 
+    All of them take the full name. A ``docker`` that is podman makes ``localhost/gocrane/craned`` of the short one.
+
     >>> there, here = Reference.parse("ghcr.io/x/craned:main"), Reference.parse("gocrane/craned:main")
     >>> " ".join(tag_command("docker", there, here))
-    'docker tag ghcr.io/x/craned:main gocrane/craned:main'
+    'docker tag ghcr.io/x/craned:main docker.io/gocrane/craned:main'
     """
     if client in ("docker", "podman") and source.digest:
         # Pulled by digest, it has no tag there, even if one was given.
         source = Reference(source.repository, None, source.digest)
-    match client:
-        case "docker":
-            return ("docker", "tag", source.familiar, name.familiar)
-        case "ctr":
-            return ("ctr", "images", "tag", "--force", str(source), str(name))
-    return (client, "tag", str(source), str(name))
+    words = ("images", "tag", "--force") if client == "ctr" else ("tag",)
+    return (client, *words, str(source), str(name))
 
 
 def _skopeo(reference: Reference, platform: Platform | None) -> tuple[str, ...]:
