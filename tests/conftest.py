@@ -45,6 +45,13 @@ def need(program: str) -> str:
     return shutil.which(program) or absent(f"{program} is not installed")
 
 
+def unprivileged() -> list[str]:
+    """Give the words that run a command without root's powers, if we have them; it still owns root's files."""
+    if os.geteuid() != 0:
+        return []
+    return [need("setpriv"), "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where two processes share the tests (`pytest -n 2`), let one run all that talk to servers, for ports are few."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import PROJECT, absent, examples, need
+from conftest import PROJECT, absent, examples, need, unprivileged
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -585,13 +585,6 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted((folder / "out").rglob("*")):
         if path.is_file():
             yield str(path.relative_to(folder)), path.read_text()
-
-
-def unprivileged() -> list[str]:
-    """Give the words that run a command without root's powers, if we have them; it still owns root's files."""
-    if os.geteuid() != 0:
-        return []
-    return [need("setpriv"), "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
 
 
 def call(folder: Path, *words: str, wrapped: list[str] | None = None, umask: int = 0o022) -> Ran:

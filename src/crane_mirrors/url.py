@@ -162,9 +162,14 @@ def _ipv6(host: str) -> str:
 
     try:
         # An address has many spellings; a zone ("%eth0") means something on one machine only.
-        return f"[{IPv6Address(host[1:-1])}]" if host[-1] == "]" and "%" not in host else ""
+        address = IPv6Address(host[1:-1]) if host[-1] == "]" and "%" not in host else None
     except ValueError:
         return ""
+    if address and address.ipv4_mapped:
+        # Python 3.13 began to write these with dots; URLs have none (https://url.spec.whatwg.org/#concept-ipv6-serializer).
+        high, low = divmod(int(address.ipv4_mapped), 2**16)
+        return f"[::ffff:{high:x}:{low:x}]"
+    return f"[{address}]" if address else ""
 
 
 def _check_path(path: str) -> None:

@@ -9,13 +9,13 @@ assert image.platforms["linux/arm64/v8"].digest != image.digest
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import http.client
 import io
 import json
 import ssl
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +104,7 @@ def _one(marker: str, platform: Mapping[str, str], *, docker: bool) -> tuple[Man
         entry = tarfile.TarInfo("hello.txt")
         entry.size = len(body)
         tar.addfile(entry, io.BytesIO(body))
-    layer = gzip.compress(archive.getvalue(), mtime=0)
+    layer = _packed(archive.getvalue())
     rootfs = {"type": "layers", "diff_ids": [_digest(archive.getvalue())]}
     config = _json({**platform, "config": {"Cmd": ["/hello"]}, "rootfs": rootfs})
     (media_type, config_type, layer_type) = (
@@ -115,6 +115,14 @@ def _one(marker: str, platform: Mapping[str, str], *, docker: bool) -> tuple[Man
     manifest = {"config": _descriptor(config, config_type), "layers": [_descriptor(layer, layer_type)]}
     content = _json({"schemaVersion": 2, "mediaType": media_type, **manifest})
     return Manifest(media_type, content), [config, layer]
+
+
+def _packed(data: bytes) -> bytes:
+    """Write the same gzip file (RFC 1952) on every Python and zlib, so that a digest is the same everywhere."""
+    length = len(data).to_bytes(2, "little")
+    stored = b"\x01" + length + bytes(255 - byte for byte in length) + data  # one block as it is (RFC 1951, 3.2.4)
+    ends = (zlib.crc32(data), len(data))
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + stored + b"".join(number.to_bytes(4, "little") for number in ends)
 
 
 def push(
