@@ -15,6 +15,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -467,10 +468,18 @@ def started(clients: Clients, *arguments: str) -> subprocess.Popen[str]:
     return process
 
 
-def is_alive(pid: int) -> bool:
+def alive(pids: Sequence[int]) -> list[int]:
+    """Give those that are still there after a while: who was killed needs a moment to go."""
+    left, limit = list(pids), time.monotonic() + 5
+    while (left := [pid for pid in left if _is_alive(pid)]) and time.monotonic() < limit:
+        time.sleep(0.01)
+    return left
+
+
+def _is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -497,7 +506,7 @@ def test_signals_end_the_clients(
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
     assert err.count("docker pull") == jobs  # nothing is said to run that does not
-    assert not [pid for pid in pids if is_alive(pid)]
+    assert not alive(pids)
 
 
 @pytest.mark.parametrize(
@@ -522,7 +531,7 @@ def test_signals_at_the_same_moment(
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
-    assert not [pid for pid in pids if is_alive(pid)]
+    assert not alive(pids)
 
 
 def test_a_signal_that_does_not_end_the_wait_is_seen() -> None:
@@ -564,7 +573,7 @@ def test_a_client_that_will_not_end(clients: Clients, tmp_path: Path) -> None:
     _, err = process.communicate(timeout=20)
     assert (process.returncode, "Traceback" in err) == (130, False)
     assert time.monotonic() - begin < 4
-    assert not [pid for pid in pids if is_alive(pid)]
+    assert not alive(pids)
 
 
 def sleeper(folder: Path) -> str:
