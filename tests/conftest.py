@@ -94,10 +94,14 @@ def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
             patch.delenv(name, raising=False)
         for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
-        # A shell ignores Ctrl-C for what it starts in the background, and whoever is started inherits that.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        # A shell ignores Ctrl-C and Ctrl-\ for what it starts in the background, nohup a hangup, and whoever is started
+        # inherits that.
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)}
+        for number in before:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         yield
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -510,17 +510,15 @@ def test_signals_end_the_clients(
 
 
 @pytest.mark.parametrize(
-    ("numbers", "code"),
+    "numbers",
     [
-        ((signal.SIGHUP, signal.SIGTERM), -signal.SIGHUP),
-        ((signal.SIGINT, signal.SIGTERM), 130),
-        ((signal.SIGQUIT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP), -signal.SIGHUP),
+        (signal.SIGHUP, signal.SIGTERM),
+        (signal.SIGINT, signal.SIGTERM),
+        (signal.SIGQUIT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
     ],
 )
-def test_signals_at_the_same_moment(
-    numbers: tuple[signal.Signals, ...], code: int, clients: Clients, tmp_path: Path
-) -> None:
-    """Signals that come together, as when a session ends, end us as the one with the lowest number does."""
+def test_signals_at_the_same_moment(numbers: tuple[signal.Signals, ...], clients: Clients, tmp_path: Path) -> None:
+    """Signals that come together, as when a session ends, end us as one of them does: which comes first is chance."""
     clients.add("docker", f"trap '' TERM INT; {sleeper(tmp_path)}")
     process = started(clients, "craned:v1", "dashboard:v1", "--jobs", "2")
     pids = noted(tmp_path, 4)
@@ -529,7 +527,10 @@ def test_signals_at_the_same_moment(
         process.send_signal(number)
     process.send_signal(signal.SIGCONT)
     out, err = process.communicate(timeout=20)
-    assert (process.returncode, out) == (code, "")
+    assert (process.returncode in [130 if number == signal.SIGINT else -number for number in numbers], out) == (
+        True,
+        "",
+    )
     assert "Traceback" not in err
     assert not alive(pids)
 
