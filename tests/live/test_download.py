@@ -308,6 +308,8 @@ def test_a_part_that_begins_elsewhere() -> None:
         ),
         ({"last-modified": "Mon, 01 Jan 2024 00:00:00 GMT", "date": "Mon, 01 Jan 2024 00:00:00 GMT"}, None),
         ({"last-modified": "yesterday", "date": "today"}, None),
+        ({"last-modified": "Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "date": "today"}, None),
+        ({"last-modified": "Mon, 01 Jan 2024 00:00:00 GMT", "date": "Mon, 01 Jan 2024 00:00:01 +9" + 19 * "9"}, None),
         (
             {
                 "etag": 'W/"w"',

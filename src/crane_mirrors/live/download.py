@@ -153,7 +153,7 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
         # Within the same second a file can change again.
         apart = parsedate_to_datetime(headers.get("date", "")) - parsedate_to_datetime(modified)
         return modified if not etag and apart.total_seconds() >= 1 and modified.isascii() else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
